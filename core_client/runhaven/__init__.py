@@ -1,0 +1,1 @@
+"""Experiment tracking for machine learning that lives in a directory."""

@@ -1,0 +1,1 @@
+"""Readings of the machine: processor, memory, disk, network and GPUs."""

@@ -1,0 +1,1 @@
+"""Adapters that put Runhaven into the trainer you already have."""

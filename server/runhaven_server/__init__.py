@@ -1,0 +1,1 @@
+"""The local server: a typed API over a store, and the built dashboard."""
