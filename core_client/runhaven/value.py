@@ -1,0 +1,230 @@
+"""Turns whatever a user logs or configures into cells and JSON, never with an exception.
+
+A type of another library is known by the name and module of its classes, so that nothing is imported for it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+import math
+import os
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+
+from runhaven.journal.layout import encode_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from runhaven.journal.record import CellType
+
+JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+Family: TypeAlias = Literal["torch", "numpy", "numpy scalar", "jax", "omegaconf", "flags", "dtype", "other"]
+
+_INT64 = range(-(2**63), 2**63)
+_MAX_DEPTH = 24
+_MAX_REPR = 1000
+_MAX_LIST = 256
+_FAMILIES: dict[tuple[str, str], Family] = {
+    ("torch", "Tensor"): "torch",
+    ("numpy", "ndarray"): "numpy",
+    ("numpy", "generic"): "numpy scalar",
+    ("numpy", "dtype"): "dtype",
+    ("torch", "dtype"): "dtype",
+    ("jax", "Array"): "jax",
+    ("jaxlib", "ArrayImpl"): "jax",
+    ("omegaconf", "Container"): "omegaconf",
+    ("absl", "FlagValues"): "flags",
+}
+
+
+@lru_cache(maxsize=1024)
+def family(kind: type) -> Family:
+    """Return which library's value a class makes."""
+    for base in kind.__mro__:
+        found = _FAMILIES.get((base.__module__.partition(".")[0], base.__name__))
+        if found:
+            return found
+    return "other"
+
+
+def flatten(data: Mapping[Any, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Yield key and value of each leaf; keys of nested dicts join with "."."""
+    for key, value in data.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and value and depth < _MAX_DEPTH:
+            yield from flatten(cast("dict[Any, Any]", value), f"{name}.", depth + 1)
+        else:
+            yield name, value
+
+
+def to_cell(value: object) -> tuple[CellType, Any]:
+    """Return a value's cell type and the cell as a row carries it.
+
+    A 0-dimensional array or tensor in host memory becomes the Python number it holds, exactly for integers; what has no
+    cell type of its own becomes JSON.
+    """
+    kind = type(value)
+    if kind is float:
+        return "f", value
+    if kind is bool:
+        return "b", value
+    if isinstance(value, str):
+        return "s", value.encode("utf-8", "surrogatepass")
+    number = to_number(value)
+    if type(number) is bool:
+        return "b", number
+    if type(number) is int:
+        return ("i", number) if number in _INT64 else ("j", encode_json(number))
+    if type(number) is float:
+        return "f", number
+    return "j", encode_json(to_json(value))
+
+
+def to_number(value: object) -> bool | int | float | None:
+    """Return the Python number that a value is or holds; None if it is none.
+
+    Reads tensors in host memory only; a tensor on a device would wait for it.
+    """
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, enum.Enum):
+        return None
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if family(type(value)) in ("torch", "numpy", "numpy scalar", "jax") and _is_scalar(value):
+        return _item(value)
+    return None
+
+
+def _is_scalar(value: Any) -> bool:  # noqa: ANN401 - an array of any library
+    try:
+        return value.ndim == 0 or (value.ndim == 1 and value.shape[0] == 1)
+    except (AttributeError, TypeError):
+        return False
+
+
+def _item(value: Any) -> bool | int | float | None:  # noqa: ANN401 - an array of any library
+    try:
+        number = value.item()
+    except Exception:  # noqa: BLE001 - another library's array may fail in any way: it then counts as no number
+        return None
+    if isinstance(number, bool | int | float):
+        return number
+    try:
+        return float(number) if "float" in str(value.dtype) else None
+    except (TypeError, ValueError):
+        return None
+
+
+def to_json(value: object, depth: int = 0) -> JsonValue:
+    """Return a value as JSON: itself where JSON has it, its natural form where there is one, else a typed repr.
+
+    Non-finite floats become `{"_type": "float", "value": "nan" | "inf" | "-inf"}`, which `from_json` turns back.
+    """
+    try:
+        return _to_json(value, depth)
+    except Exception:  # noqa: BLE001 - a user's object may fail in any way; it must not fail the training
+        return _typed_repr(value)
+
+
+def _to_json(value: object, depth: int) -> JsonValue:
+    if value is None or isinstance(value, bool | str):
+        return value if not isinstance(value, enum.Enum) else _to_json(value.value, depth)
+    if isinstance(value, enum.Enum):
+        return _to_json(value.value, depth) if isinstance(value.value, bool | int | float | str) else value.name
+    number = to_number(value)
+    if number is not None:
+        return number if isinstance(number, int) or math.isfinite(number) else {"_type": "float", "value": str(number)}
+    if depth > _MAX_DEPTH:
+        return _typed_repr(value)
+    for types, convert in _CONVERTERS:
+        if isinstance(value, types):
+            return convert(value, depth)
+    return _from_library(value, depth)
+
+
+def _mapping(value: Any, depth: int) -> JsonValue:  # noqa: ANN401 - any mapping
+    return {str(key): to_json(item, depth + 1) for key, item in value.items()}
+
+
+def _sequence(value: Iterable[Any], depth: int) -> JsonValue:
+    return [to_json(item, depth + 1) for item in value]
+
+
+def _set(value: Iterable[Any], depth: int) -> JsonValue:
+    return sorted((to_json(item, depth + 1) for item in value), key=str)
+
+
+_CONVERTERS: tuple[tuple[tuple[type, ...], Callable[[Any, int], JsonValue]], ...] = (
+    ((dict,), _mapping),
+    ((list, tuple, range), _sequence),
+    ((set, frozenset), _set),
+    ((os.PathLike,), lambda value, _: os.fsdecode(value)),
+    ((datetime.date, datetime.time), lambda value, _: value.isoformat()),
+    ((type,), lambda value, _: f"{value.__module__}.{value.__qualname__}"),
+)
+
+
+def _from_library(value: Any, depth: int) -> JsonValue:  # noqa: ANN401 - anything
+    kind = family(type(value))
+    if kind == "dtype":
+        return str(value)
+    if kind == "omegaconf":
+        return to_json(_omegaconf(value), depth)
+    if kind == "flags":
+        return _mapping(value.flag_values_dict(), depth)
+    if kind in ("torch", "numpy", "jax"):
+        return _array(value, depth)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: to_json(getattr(value, item.name, None), depth + 1) for item in dataclasses.fields(value)}
+    if type(value).__name__ == "Namespace" or hasattr(type(value), "_asdict"):
+        return _mapping(vars(value) if hasattr(value, "__dict__") else value._asdict(), depth)
+    if callable(value) and hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    if hasattr(value, "items") and hasattr(value, "keys"):
+        return _mapping(value, depth)
+    return _typed_repr(value)
+
+
+def _omegaconf(value: Any) -> object:  # noqa: ANN401 - a container of OmegaConf's
+    from omegaconf import OmegaConf  # noqa: PLC0415 - it is loaded already: the value is its own
+
+    try:
+        return OmegaConf.to_container(value, resolve=True)
+    except Exception:  # noqa: BLE001 - an interpolation that leads nowhere is the user's to see, unresolved
+        return OmegaConf.to_container(value, resolve=False)
+
+
+def _array(value: Any, depth: int) -> JsonValue:  # noqa: ANN401 - an array of any library
+    shape = [int(size) for size in value.shape]
+    is_on_host = str(getattr(value, "device", "cpu")).startswith("cpu") or family(type(value)) != "torch"
+    if math.prod(shape) <= _MAX_LIST and is_on_host:
+        return to_json(value.tolist(), depth + 1)
+    module = type(value).__module__.partition(".")[0]
+    return {"_type": "array", "class": f"{module}.{type(value).__name__}", "shape": shape, "dtype": str(value.dtype)}
+
+
+def _typed_repr(value: object) -> JsonValue:
+    kind = type(value)
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a repr may fail in any way
+        text = f"<{kind.__name__} without a repr>"
+    return {"_type": "repr", "class": f"{kind.__module__}.{kind.__qualname__}", "value": text[:_MAX_REPR]}
+
+
+def from_json(value: Any) -> Any:  # noqa: ANN401 - a JSON value has no narrower type
+    """Undo what `to_json` did to non-finite floats."""
+    if isinstance(value, list):
+        return [from_json(item) for item in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        tree = cast("dict[str, Any]", value)
+        if tree.get("_type") == "float" and set(tree) == {"_type", "value"}:
+            return float(tree["value"])
+        return {key: from_json(item) for key, item in tree.items()}
+    return value
