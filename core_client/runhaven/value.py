@@ -84,31 +84,45 @@ def to_cell(value: object) -> tuple[CellType, Any]:
 
 
 def to_number(value: object) -> bool | int | float | None:
-    """Return the Python number that a value is or holds; None if it is none.
+    """Return the Python number that a value is or holds in host memory; None if it is or holds none.
 
-    Reads tensors in host memory only; a tensor on a device would wait for it.
+    A number on a device is not read: that would wait for the device.
     """
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, enum.Enum):
-        return None
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value)
-    if family(type(value)) in ("torch", "numpy", "numpy scalar", "jax") and _is_scalar(value):
-        return _item(value)
+    return _number_reader(type(value))(value)
+
+
+@lru_cache(maxsize=1024)
+def _number_reader(kind: type) -> Callable[[Any], bool | int | float | None]:
+    """Choose, once for each class, how its objects give a number."""
+    if issubclass(kind, enum.Enum):
+        return _no_number
+    for base in (bool, int, float):
+        if issubclass(kind, base):
+            return _itself if kind is base else base
+    group = family(kind)
+    if group == "numpy scalar":
+        return _item
+    return _array_item if group in ("torch", "numpy", "jax") else _no_number
+
+
+def _no_number(_: object) -> None:
     return None
 
 
-def _is_scalar(value: Any) -> bool:  # noqa: ANN401 - an array of any library
+def _itself(value: Any) -> Any:  # noqa: ANN401 - a number of Python's own
+    return value
+
+
+def _array_item(value: Any) -> bool | int | float | None:  # noqa: ANN401 - an array of any library
     try:
-        return value.ndim == 0 or (value.ndim == 1 and value.shape[0] == 1)
+        is_scalar = value.ndim == 0 or (value.ndim == 1 and value.shape[0] == 1)
+        is_away = family(type(value)) == "torch" and value.device.type != "cpu"
     except (AttributeError, TypeError):
-        return False
+        return None
+    return _item(value) if is_scalar and not is_away else None
 
 
-def _item(value: Any) -> bool | int | float | None:  # noqa: ANN401 - an array of any library
+def _item(value: Any) -> bool | int | float | None:  # noqa: ANN401 - a scalar of any library
     try:
         number = value.item()
     except Exception:  # noqa: BLE001 - another library's array may fail in any way: it then counts as no number

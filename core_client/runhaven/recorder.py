@@ -1,0 +1,278 @@
+"""The way of one `log()` call: from a dict to a row in the journal.
+
+A `Shape` remembers, for a set of keys, the types that came last and the layout of their row, so that a call like the one
+before it costs two comparisons and one packing.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from runhaven.device import defer, is_on_device
+from runhaven.journal.record import Schema
+from runhaven.metric import Aggregate, keeps_plain_value, rule_for
+from runhaven.value import flatten, to_cell, to_json, to_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from runhaven.device import Deferred
+    from runhaven.journal.layout import Layout
+    from runhaven.journal.record import CellType
+    from runhaven.metric import Metric
+
+_PYTHON_TYPES: dict[CellType, type] = {"f": float, "i": int, "b": bool}
+
+
+class Journal(Protocol):
+    """Where rows and events go: a `JournalWriter`, or a double in memory."""
+
+    number: int
+
+    def exclusively(self, action: Callable[..., None], *arguments: object) -> None:
+        """Run `action` while no other thread writes."""
+        ...
+
+    def layout(self, schema: Schema) -> Layout:
+        """Return the layout of a schema."""
+        ...
+
+    def put_row(self, layout: Layout, step: int, time_us: int, values: Sequence[Any]) -> None:
+        """Append one row."""
+        ...
+
+    def put_event(self, data: Mapping[str, Any], *, vital: bool = False) -> None:
+        """Append one event."""
+        ...
+
+
+class Shape:
+    """Rows with the same keys and types, and the newest of them."""
+
+    __slots__ = ("axes", "folds", "keys", "lacks", "layout", "number", "shown", "types")
+
+    def __init__(self, layout: Layout, folds: list[tuple[int, Aggregate]], axes: list[tuple[int, str]], lacks: list[str]) -> None:
+        self.layout = layout
+        self.keys = tuple(key for key, _ in layout.schema.cells)
+        self.types = tuple(_PYTHON_TYPES.get(kind) for _, kind in layout.schema.cells)
+        self.folds = folds
+        self.axes = axes
+        self.lacks = lacks
+        self.shown: Sequence[Any] = ()
+        self.number = -1
+
+
+class _OnTheWay(NamedTuple):
+    keys: list[str]
+    step: int
+    time_us: int
+    copy: Deferred
+
+
+class Recorder:
+    """Turns `log()` calls into rows, keeps the step counter, and sums up what was logged.
+
+    Attributes:
+        step: The counter c: the step of the next implicit `log()`.
+        lost: Values from a device that never arrived.
+    """
+
+    def __init__(self, journal: Journal, *, stream: str = "", step: int = 0) -> None:
+        """Start with nothing logged.
+
+        Args:
+            journal: Where the rows go.
+            stream: The stream that they belong to.
+            step: The first step.
+        """
+        self.step = step
+        self.lost = 0
+        self._journal = journal
+        self._stream = stream
+        self._shapes: dict[tuple[str, ...], Shape] = {}
+        self._others: dict[Schema, Shape] = {}
+        self._rules: dict[str, Metric] = {}
+        self._aggregates: dict[str, Aggregate] = {}
+        self._axes: dict[str, float] = {}
+        self._earlier: dict[str, Any] = {}
+        self._on_the_way: deque[_OnTheWay] = deque()
+
+    # Logging
+
+    def log(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:  # noqa: FBT001 - W&B's order
+        """Write one row."""
+        shape = self._shapes.get(tuple(data))
+        if shape is None:
+            self._log_any(data, step, commit)
+            return
+        values = tuple(data.values())
+        if tuple(map(type, values)) != shape.types:
+            values = tuple(map(to_number, values))
+            if tuple(map(type, values)) != shape.types:
+                self._log_any(data, step, commit)
+                return
+        try:
+            self._journal.exclusively(self._append, shape, values, values, step, commit)
+        except struct.error:
+            self._log_any(data, step, commit)
+
+    def _append(
+        self, shape: Shape, cells: Sequence[Any], shown: Sequence[Any], step: int | None, commit: bool | None  # noqa: FBT001
+    ) -> None:
+        """Write a row at its step and move the counter; runs exclusively."""
+        if shape.lacks and self._append_with_axes(shape, shown, step, commit):
+            return
+        counter = self.step
+        if step is None:
+            step = counter
+            following = counter if commit is False else counter + 1
+        elif step < counter:
+            following = counter
+        else:
+            following = step + 1 if commit else step
+        self._write(shape, cells, shown, step, time.time_ns() // 1000)
+        self.step = following
+
+    def _write(self, shape: Shape, cells: Sequence[Any], shown: Sequence[Any], step: int, time_us: int) -> None:  # noqa: PLR0913
+        self._journal.put_row(shape.layout, step, time_us, cells)
+        shape.shown = shown
+        shape.number = self._journal.number
+        for index, aggregate in shape.folds:
+            aggregate.add(shown[index])
+        for index, name in shape.axes:
+            self._axes[name] = shown[index]
+
+    def _append_with_axes(self, shape: Shape, shown: Sequence[Any], step: int | None, commit: bool | None) -> bool:  # noqa: FBT001
+        """Write the row with the last values of the step metrics that it lacks; False if there are none yet."""
+        known = {name: self._axes[name] for name in shape.lacks if name in self._axes}
+        if known:
+            data = dict(zip(shape.keys, shown, strict=True)) | known
+            cells = {key: to_cell(value) for key, value in data.items()}
+            self._append_cells(cells, data, step, commit)
+        return bool(known)
+
+    def _log_any(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:  # noqa: FBT001
+        """Write a row of any values: nested, from other libraries, or on a device."""
+        leaves = dict(flatten(data))
+        away = {key: value for key, value in leaves.items() if is_on_device(value)}
+        cells = {key: to_cell(value) for key, value in leaves.items() if key not in away}
+        shown = {key: _show(cell, leaves[key]) for key, cell in cells.items()}
+        if away:
+            copies = [([list(away)[at] for at in places], copy) for places, copy in defer(list(away.values()))]
+            self._journal.exclusively(self._append_in_parts, cells, shown, copies, step, commit)
+        else:
+            self._journal.exclusively(self._append_cells, cells, shown, step, commit)
+
+    def _append_cells(
+        self, cells: dict[str, tuple[CellType, Any]], shown: dict[str, Any], step: int | None, commit: bool | None  # noqa: FBT001
+    ) -> None:
+        shape = self._shape(cells)
+        self._append(shape, [cell for _, cell in cells.values()], tuple(shown.values()), step, commit)
+
+    def _append_in_parts(  # noqa: PLR0913 - what one log() call comes down to
+        self,
+        cells: dict[str, tuple[CellType, Any]],
+        shown: dict[str, Any],
+        copies: list[tuple[list[str], Deferred]],
+        step: int | None,
+        commit: bool | None,  # noqa: FBT001
+    ) -> None:
+        """Write what is in host memory at once; the rest follows at the same step and time when it has arrived."""
+        at, now = (self.step if step is None else step), time.time_ns() // 1000
+        self._append_cells(cells, shown, step, commit)
+        self._on_the_way.extend(_OnTheWay(keys, at, now, copy) for keys, copy in copies)
+
+    def _shape(self, cells: Mapping[str, tuple[CellType, Any]]) -> Shape:
+        schema = Schema(self._stream, tuple((key, kind) for key, (kind, _) in cells.items()))
+        shape = self._others.get(schema)
+        if shape is None:
+            shape = self._others[schema] = self._new_shape(schema)
+        if None not in shape.types:
+            self._shapes[shape.keys] = shape
+        return shape
+
+    def _new_shape(self, schema: Schema) -> Shape:
+        folds: list[tuple[int, Aggregate]] = []
+        lacks: list[str] = []
+        keys = [key for key, _ in schema.cells]
+        for index, (key, kind) in enumerate(schema.cells):
+            rule = rule_for(self._rules, key)
+            if rule is None:
+                continue
+            if rule.summary and kind in "fib":
+                folds.append((index, self._aggregates.setdefault(key, Aggregate(rule))))
+            if rule.step_metric and rule.step_sync and rule.step_metric not in keys:
+                lacks.append(rule.step_metric)
+        wanted = {rule.step_metric for rule in self._rules.values()}
+        axes = [(index, key) for index, key in enumerate(keys) if key in wanted]
+        return Shape(self._journal.layout(schema), folds, axes, list(dict.fromkeys(lacks)))
+
+    # Values from a device
+
+    def settle(self, *, wait: bool = False) -> None:
+        """Write the rows whose device values have arrived; with `wait`, all of them. For the background thread."""
+        while self._on_the_way and (wait or self._on_the_way[0].copy.is_ready()):
+            keys, step, time_us, copy = self._on_the_way.popleft()
+            try:
+                values = copy.read()
+            except Exception:  # noqa: BLE001 - a device may fail in any way, and training will hear of it by itself
+                self.lost += len(keys)
+                continue
+            self._journal.exclusively(self._write_arrived, dict(zip(keys, values, strict=True)), step, time_us)
+
+    def _write_arrived(self, values: dict[str, Any], step: int, time_us: int) -> None:
+        cells = {key: to_cell(value) for key, value in values.items()}
+        self._write(self._shape(cells), [cell for _, cell in cells.values()], tuple(values.values()), step, time_us)
+
+    # Rules and summary
+
+    def define(self, rule: Metric) -> None:
+        """Put a rule in force for the rows to come."""
+        self._journal.exclusively(self._define, rule)
+
+    def _define(self, rule: Metric) -> None:
+        self._earlier = self._plain_values()
+        self._rules.pop(rule.name, None)
+        self._rules[rule.name] = rule
+        self._shapes.clear()
+        self._others.clear()
+        self._aggregates = {
+            key: aggregate for key, aggregate in self._aggregates.items() if rule_for(self._rules, key) is not rule
+        }
+
+    def resume(self, values: Mapping[str, Any], rules: Iterable[Metric]) -> None:
+        """Go on from the summary and the rules of an earlier session."""
+        self._earlier = dict(values)
+        for rule in rules:
+            self._rules[rule.name] = rule
+
+    def rule(self, name: str) -> Metric | None:
+        """Return the rule that was defined under this very name."""
+        return self._rules.get(name)
+
+    def _plain_values(self) -> dict[str, Any]:
+        values = dict(self._earlier)
+        for shape in sorted(self._others.values(), key=lambda shape: shape.number):
+            values.update(zip(shape.keys, shape.shown, strict=False))
+        return values
+
+    def summary(self) -> dict[str, Any]:
+        """Return what the summary holds of all that was logged; aggregates under `<key>.<word>`."""
+        found: dict[str, Any] = {}
+        values = self._plain_values()
+        for key, value in values.items():
+            if keeps_plain_value(rule_for(self._rules, key)) or key not in self._aggregates:
+                found[key] = value
+        for key, aggregate in self._aggregates.items():
+            found |= {f"{key}.{word}": value for word, value in aggregate.result().items()}
+        return found
+
+
+def _show(cell: tuple[CellType, Any], value: object) -> object:
+    kind, content = cell
+    if kind == "s":
+        return value
+    return content if kind in "fib" else to_json(value)
