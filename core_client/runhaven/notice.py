@@ -44,6 +44,17 @@ class Notices:
         mark = self.paint("warning:", _YELLOW)
         self._print(f"{mark} {text}", is_hidden=self._is_silent)
 
+    def debug_once(self, text: str) -> None:
+        """Log a line at debug level, once."""
+        if text not in self._said:
+            self._said.add(text)
+            logger.debug(text)
+
+    def alert(self, level: str, title: str, text: str) -> None:
+        """Print an alert that the user raised."""
+        mark = self.paint(f"{level.lower()}:", _YELLOW)
+        self._print(f"{mark} {self.strong(title)}{f' - {text}' if text else ''}", is_hidden=self._is_silent)
+
     def strong(self, text: str) -> str:
         """Return the text in bold, where the terminal has colours."""
         return self.paint(text, _BOLD)

@@ -44,7 +44,7 @@ class Journal(Protocol):
         """Append one row."""
         ...
 
-    def put_event(self, data: Mapping[str, Any], *, vital: bool = False) -> None:
+    def put_event(self, data: Mapping[str, Any], vital: bool = False) -> None:  # noqa: FBT001, FBT002
         """Append one event."""
         ...
 
@@ -248,6 +248,14 @@ class Recorder:
         self._earlier = dict(values)
         for rule in rules:
             self._rules[rule.name] = rule
+
+    def rebind(self, journal: Journal) -> None:
+        """Write to another journal from here on."""
+        self._earlier = self._plain_values()
+        self._journal = journal
+        self._shapes.clear()
+        self._others.clear()
+        self._on_the_way.clear()
 
     def rule(self, name: str) -> Metric | None:
         """Return the rule that was defined under this very name."""

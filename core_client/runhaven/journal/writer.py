@@ -160,7 +160,7 @@ class JournalWriter:
         self._segment.end = stop
         self.number += 1
 
-    def put_event(self, data: Mapping[str, Any], *, vital: bool = False) -> None:
+    def put_event(self, data: Mapping[str, Any], vital: bool = False) -> None:  # noqa: FBT001, FBT002 - passed through `exclusively`
         """Append one event; only within `exclusively`. A vital one may use the room kept free for it."""
         self._put_loose(EVENT_TAG, encode_json(data), vital=vital)
 
@@ -241,8 +241,7 @@ class JournalWriter:
         """Fold all that is left and remove the tail; what cannot be written stays in the tail."""
         self._retry_at = 0.0
         self.service()
-        if self._is_stalled:
-            self._give_up()
+        self.give_up()
         try:
             self._fold(everything=True)
             self._file.sync()
@@ -289,7 +288,10 @@ class JournalWriter:
             else:
                 self.put_row(layout, *arguments)
 
-    def _give_up(self) -> None:
+    def give_up(self) -> None:
+        """Count as lost the rows that still wait for room."""
+        if not self._is_stalled:
+            return
         lost = sum(record.layout is not None for record in self._waiting)
         self._waiting.clear()
         self._complain(self.trouble.reason if self.trouble else "the disk is full, or too slow", lost=lost)

@@ -1,0 +1,28 @@
+"""Imports what a feature needs, and says what to install when it is missing."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+def require(module: str, *, feature: str, package: str | None = None) -> Any:  # noqa: ANN401 - a module
+    """Import a module that a feature needs.
+
+    Args:
+        module: What to import.
+        feature: What the user wanted, for the message.
+        package: What to install, when its name is not the module's.
+
+    Raises:
+        ImportError: If it cannot be imported; the message names feature, package and command.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ImportError(missing(package or module, feature)) from error
+
+
+def missing(package: str, feature: str) -> str:
+    """Return the message for a package that a feature needs and that is not there."""
+    return f"{feature} needs the package {package!r}, which cannot be imported. Run: pip install {package}"

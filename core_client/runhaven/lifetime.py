@@ -1,0 +1,230 @@
+"""What goes on around a live run: heartbeat, console, machine load, environment, commands, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+import _thread
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runhaven.background import SERVICE_INTERVAL_S, Background, Task
+from runhaven.capture import environment, git
+from runhaven.capture.console import Console
+from runhaven.capture.exceptions import describe_exception
+from runhaven.capture.signals import SignalWatch
+from runhaven.platform.lock import FileLock
+from runhaven.recorder import Recorder
+
+if TYPE_CHECKING:
+    from runhaven.journal.writer import JournalWriter
+    from runhaven._run import Run
+
+logger = logging.getLogger("runhaven")
+
+SNAPSHOT_INTERVAL_S = 5.0
+HEARTBEAT_INTERVAL_S = 10.0
+CONTROL_INTERVAL_S = 2.0
+LIVE_FILES_INTERVAL_S = 30.0
+FINISH_TIMEOUT_S = 10.0
+
+
+class Lifetime:
+    """Starts and ends what runs beside the training for one run in one process."""
+
+    def __init__(self, run: Run, journal: JournalWriter, recorder: Recorder, channel: SignalWatch) -> None:
+        """Prepare; `start` begins."""
+        self._run = run
+        self._journal = journal
+        self._recorder = recorder
+        self._channel = channel
+        self._started = time.monotonic()
+        self._snapshot_number = 0
+        self._said_lost = 0
+        self._is_said = False
+        self._sampler: Any = None
+        self._console: Console | None = None
+        self._capture: threading.Thread | None = None
+        self._background = Background(
+            channel,
+            [
+                Task(SERVICE_INTERVAL_S, self._journal.service),
+                Task(SERVICE_INTERVAL_S, self._recorder.settle),
+                Task(SERVICE_INTERVAL_S, self._drain),
+                Task(SERVICE_INTERVAL_S, self._tell_trouble),
+                Task(CONTROL_INTERVAL_S, self._obey),
+                Task(SNAPSHOT_INTERVAL_S, self._snapshot),
+                Task(HEARTBEAT_INTERVAL_S, self._beat),
+                Task(LIVE_FILES_INTERVAL_S, self._run.refresh_files),
+            ],
+            on_signal=self._on_signal,
+        )
+
+    # Begin
+
+    def start(self) -> None:
+        """Begin all that the settings ask for."""
+        settings = self._run.settings
+        self._channel.install()
+        if settings.console != "off":
+            self._console = Console(self._on_console)
+            self._console.install()
+        self._background.start()
+        is_main = self._run.role == "main"
+        if is_main and settings.code and not settings.disable_code:
+            self._capture = threading.Thread(target=self._describe, name="runhaven-capture", daemon=True)
+            self._capture.start()
+        if not settings.x_disable_stats:
+            self._start_sampler()
+
+    def start_quietly(self) -> None:
+        """Begin only what the journal needs; for a forked child."""
+        self._background.start()
+
+    def _start_sampler(self) -> None:
+        from runhaven_gpu_monitor.sampler import Sampler  # noqa: PLC0415 - not needed where the load is not wanted
+
+        identity = self._run.identity
+        if identity.directory is None:
+            return
+        host = environment.host_name()
+        lock = FileLock(identity.directory / f"sampler-{host}.lock")
+        system = Recorder(self._journal, stream=f"node={host}")
+        self._sampler = Sampler(
+            lambda sample: system.log(sample, None, None),
+            interval_s=self._run.settings.x_stats_sampling_interval,
+            on_device=lambda facts: self._run.emit(
+                {"event": "device", "stream": f"node={host}", "attributes": facts}
+            ),
+            elect=lock.acquire,
+        )
+        self._sampler.start()
+
+    def _describe(self) -> None:
+        """Capture what takes a while; on a thread of its own, so that the journal never waits for it."""
+        try:
+            self._run.emit({"event": "environment", "set": environment.describe_slow()})
+            if not self._run.settings.disable_git and (state := git.describe(Path.cwd())) is not None:
+                self._run.emit({"event": "environment", "set": {"git": self._keep_diff(state)}})
+        except Exception:  # noqa: BLE001 - nothing of ours may disturb the training
+            logger.debug("the environment could not be captured", exc_info=True)
+
+    def _keep_diff(self, state: git.GitState) -> dict[str, Any]:
+        directory = self._run.identity.directory
+        facts = state.facts()
+        if directory is not None and state.diff:
+            path = directory / "files" / "diff.patch"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(state.diff, "utf-8")
+            facts["diff_file"] = path.name
+        return facts
+
+    # Go on
+
+    def _drain(self) -> None:
+        if self._console is not None:
+            self._console.drain()
+
+    def _on_console(self, stream: str, lines: list[tuple[int, str]]) -> None:
+        self._run.emit({"event": "console", "stream": stream, "lines": lines})
+
+    def write_log(self, text: str) -> None:
+        """Add text to the console log without printing it."""
+        now = time.time_ns() // 1000
+        self._on_console("stdout", [(now, line) for line in text.splitlines()])
+
+    def _beat(self) -> None:
+        self._run.emit({"event": "heartbeat"})
+
+    def _snapshot(self) -> None:
+        if self._journal.number == self._snapshot_number:
+            return
+        self._run.emit({"event": "snapshot", "summary": self._recorder.summary(), "step": self._recorder.step})
+        self._snapshot_number = self._journal.number
+
+    def _tell_trouble(self) -> None:
+        """Say once that rows wait or are lost, and mark the run."""
+        trouble = self._journal.trouble
+        if trouble is None:
+            return
+        if not self._is_said:
+            self._is_said = True
+            self._run.notices.warn(
+                f"the run cannot be written: {trouble.reason}. Training goes on; rows wait in memory, and what does not "
+                "fit there is counted and left out.",
+                about="trouble",
+            )
+            logger.debug("journal trouble: %s", trouble)
+
+    def _obey(self) -> None:
+        """Carry out the commands that lie in the run's control directory."""
+        directory = self._run.identity.directory
+        if directory is None or self._run.role != "main":
+            return
+        stop = directory / "control" / "stop"
+        if stop.exists():
+            with contextlib.suppress(OSError):
+                stop.unlink()
+            self._run.notices.say("asked to stop: raising KeyboardInterrupt in the main thread.")
+            _thread.interrupt_main()
+
+    # End
+
+    def _on_signal(self, number: int) -> None:
+        """Note a signal that ends the process, make all safe, and let it end the process."""
+        name = signal.Signals(number).name
+        self._run.emit({"event": "signal", "signal": name}, is_vital=True)
+        self._drain()
+        self._snapshot()
+        self._journal.service()
+        self._channel.die(number)
+
+    def note_exception(self, error: BaseException, *, is_fatal: bool = True) -> None:
+        """Keep an exception that ended the run or one of its threads."""
+        self._run.emit({"event": "exception", **describe_exception(error), "fatal": is_fatal})
+
+    def finish(self, exit_code: int) -> None:
+        """End everything and close the journal; waits only so long for a disk that hangs."""
+        if self._sampler is not None:
+            self._sampler.stop()
+        if self._capture is not None:
+            self._capture.join(1.0)
+        if self._console is not None:
+            self._console.uninstall()
+        has_ended = self._background.stop(lambda: self._close(exit_code), timeout_s=FINISH_TIMEOUT_S)
+        self._channel.uninstall()
+        if not has_ended:
+            self._run.notices.warn("the disk did not answer; the run's last rows may be missing.", about="hung")
+
+    def _close(self, exit_code: int) -> None:
+        self._recorder.settle(wait=True)
+        if self._console is not None:
+            self._console.close()
+        self._run.refresh_files(is_end=True)
+        self._snapshot()
+        self._journal.service()
+        self._journal.give_up()
+        trouble = self._journal.trouble
+        lost = (trouble.lost if trouble else 0) + self._recorder.lost
+        if lost:
+            reason = trouble.reason if trouble else "a device failed"
+            self._run.emit({"event": "incomplete", "reason": reason, "lost_rows": lost}, is_vital=True)
+        if self._run.role == "main":
+            self._run.emit({"event": "finish", "exit_code": exit_code}, is_vital=True)
+        self._journal.close()
+
+    def after_fork(self) -> None:
+        """Let go, in a forked child, of what is the parent's."""
+        if self._console is not None:
+            self._console.uninstall()
+        self._channel.after_fork()
+        self._journal.disown()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the run began in this process."""
+        return time.monotonic() - self._started

@@ -1,0 +1,317 @@
+"""Opens runs: a new one, one to go on with, one that another process of the training owns, one that is not kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import secrets
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runhaven import __version__
+from runhaven.api.run import Run as StoredRun
+from runhaven.capture import environment
+from runhaven.capture.signals import SignalWatch
+from runhaven.dormant import DormantJournal, NoJournal
+from runhaven.errors import StoreError, UsageError
+from runhaven.journal.writer import JournalWriter
+from runhaven.lifetime import Lifetime
+from runhaven.notice import Notices
+from runhaven.platform.files import is_memory, is_network, replace_atomically
+from runhaven.platform.process import ProcessIdentity, is_alive
+from runhaven.platform.process import identity as own_identity
+from runhaven.recorder import Recorder
+from runhaven.redaction import redact_argv
+from runhaven._run import Identity, Run
+from runhaven.store.ids import new_run_id, validate_id
+from runhaven.store.layout import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runhaven.rank import Rank
+    from runhaven._run import Role
+    from runhaven.settings import Settings
+    from runhaven.store.layout import RunDirectory
+
+logger = logging.getLogger("runhaven")
+
+INHERITED = "RUNHAVEN_INHERITED_RUN"
+ATTACH_PATIENCE_S = 5.0
+_ATTACH_POLL_S = 0.05
+_PUBLISHED_FOR_S = 600.0
+
+
+def open_run(settings: Settings, root: Path, place: Rank, on_finish: Callable[[Run], None]) -> Run:
+    """Open the run that `init()` asks for.
+
+    Raises:
+        UsageError: If id and `resume` contradict what the store holds.
+        StoreError: If the store cannot be written.
+    """
+    notices = Notices(is_silent=settings.silent, is_quiet=settings.quiet)
+    if settings.mode == "disabled":
+        return unkept(settings, notices, "disabled", on_finish)
+    try:
+        store = Store(root)
+        store.create()
+        if not place.is_first or (settings.mode == "shared" and not settings.x_primary):
+            return _join(settings, store, place, notices, on_finish)
+        return _own(settings, store, place, notices, on_finish)
+    except OSError as error:
+        message = (
+            f"the store {root} cannot be written: {error.strerror or error}. "
+            "Pass init(dir=...) or set RUNHAVEN_DIR to a directory that can."
+        )
+        raise StoreError(message) from error
+
+
+def unkept(settings: Settings, notices: Notices, role: Role, on_finish: Callable[[Run], None]) -> Run:
+    """Return a run that keeps nothing."""
+    journal = NoJournal()
+    names = Identity(
+        entity=settings.entity or "",
+        project=settings.project,
+        id=settings.run_id or new_run_id(),
+        ulid="",
+        directory=None,
+        started_s=time.time(),
+    )
+    return Run(
+        names, settings=settings, journal=journal, recorder=Recorder(journal), notices=notices, role=role, on_finish=on_finish
+    )
+
+
+# A run that this process owns
+
+
+def _own(settings: Settings, store: Store, place: Rank, notices: Notices, on_finish: Callable[[Run], None]) -> Run:
+    entity = settings.entity or environment.user_name()
+    directory, is_resumed = _choose(settings, store, entity, notices)
+    rank_stream = f"rank={place.rank}" if settings.mode == "shared" and place.rank else ""
+    run = _open(directory, settings, notices, "main", place, stream=rank_stream, is_resumed=is_resumed, on_finish=on_finish)
+    _publish(store, directory, place)
+    if settings.resume == "auto":
+        _remember(store, settings, entity, directory)
+    return run
+
+
+def _choose(settings: Settings, store: Store, entity: str, notices: Notices) -> tuple[RunDirectory, bool]:
+    """Find or create the run's directory; the second value says whether it was there."""
+    project, run_id = settings.project, settings.run_id
+    if run_id is None and settings.resume == "auto":
+        run_id = _remembered(store, settings, entity)
+    if run_id is not None:
+        validate_id(run_id)
+        found = store.find(entity, project, run_id)
+        if found is not None and settings.resume == "never":
+            message = f"run {entity}/{project}/{run_id} exists and resume='never'; choose another id, or resume='allow'."
+            raise UsageError(message)
+        if found is not None:
+            if settings.resume is None:
+                notices.warn(f"run {entity}/{project}/{run_id} exists; going on with it (pass resume='allow' to mean it).")
+            return found, True
+    if settings.resume == "must":
+        named = f"{entity}/{project}/{run_id}" if run_id else "no id"
+        message = f"resume='must' needs a run that exists, and {named} does not; check id, project and dir."
+        raise UsageError(message)
+    return store.new_run(entity=entity, project=project, id=run_id or new_run_id(), spool=_spool(store.root)), False
+
+
+def _spool(root: Path) -> Path | None:
+    """Return a local directory for the tail when the store lies on a network file system."""
+    if not is_network(root):
+        return None
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "runhaven" / "spool"
+    for candidate in (cache, Path(tempfile.gettempdir()) / f"runhaven-spool-{os.getuid()}"):
+        try:
+            candidate.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError:
+            continue
+        if not is_network(candidate) and not is_memory(candidate):
+            return candidate
+    return None
+
+
+def _auto_file(store: Store, settings: Settings, entity: str) -> Path:
+    here = "\0".join((entity, settings.project, environment.host_name(), str(Path.cwd()), sys.argv[0]))
+    return store.root / "auto" / hashlib.sha256(here.encode()).hexdigest()[:32]
+
+
+def _remember(store: Store, settings: Settings, entity: str, directory: RunDirectory) -> None:
+    path = _auto_file(store, settings, entity)
+    path.parent.mkdir(exist_ok=True, mode=0o700)
+    replace_atomically(path, json.dumps({"id": directory.manifest().id, "run": directory.ulid}).encode())
+
+
+def _remembered(store: Store, settings: Settings, entity: str) -> str | None:
+    """Return the id of the last run of this script here, if it did not finish."""
+    try:
+        noted = json.loads(_auto_file(store, settings, entity).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    found = store.find(entity, settings.project, str(noted["id"]))
+    return str(noted["id"]) if found is not None and StoredRun(found).state != "finished" else None
+
+
+# A run that another process owns
+
+
+def _join(settings: Settings, store: Store, place: Rank, notices: Notices, on_finish: Callable[[Run], None]) -> Run:
+    """Return this process's part of the run that rank 0 owns."""
+    directory = _find_published(settings, store, place)
+    if directory is None:
+        logger.debug("rank %d found no run of rank 0 to follow", place.rank)
+        return unkept(settings, notices, "follower", on_finish)
+    is_shared = settings.mode == "shared"
+    stream = settings.x_label or f"rank={place.rank}" if is_shared else ""
+    return _open(
+        directory, settings, notices, "child" if is_shared else "follower", place, stream=stream, on_finish=on_finish
+    )
+
+
+def _publish(store: Store, directory: RunDirectory, place: Rank) -> None:
+    """Tell the other processes of this training, and this process's children, which run it is."""
+    os.environ[INHERITED] = json.dumps({"store": str(store.root), "run": directory.ulid, "pid": os.getpid()})
+    if place.group is None:
+        return
+    path = _meeting_point(store, place.group)
+    path.parent.mkdir(exist_ok=True, mode=0o700)
+    note = {"run": directory.ulid, "time": time.time(), "process": asdict(own_identity())}
+    replace_atomically(path, json.dumps(note).encode())
+
+
+def _meeting_point(store: Store, group: str) -> Path:
+    return store.root / "ranks" / hashlib.sha256(group.encode()).hexdigest()[:32]
+
+
+def _find_published(settings: Settings, store: Store, place: Rank) -> RunDirectory | None:
+    if settings.mode == "shared" and settings.run_id is not None:
+        entity = settings.entity or environment.user_name()
+        return store.find(entity, settings.project, settings.run_id)
+    if (inherited := _inherited(store)) is not None:
+        return inherited
+    deadline = time.monotonic() + ATTACH_PATIENCE_S
+    while place.group is not None and time.monotonic() < deadline:
+        ulid = _read_note(_meeting_point(store, place.group))
+        if ulid is not None and (found := store.open(ulid)) is not None:
+            return found
+        time.sleep(_ATTACH_POLL_S)
+    return None
+
+
+def _inherited(store: Store) -> RunDirectory | None:
+    try:
+        note = json.loads(os.environ[INHERITED])
+    except (KeyError, ValueError):
+        return None
+    is_ours = note.get("store") == str(store.root) and note.get("pid") != os.getpid()
+    return store.open(str(note["run"])) if is_ours else None
+
+
+def _read_note(path: Path) -> str | None:
+    """Read what rank 0 left, unless it is of an earlier training on the same address."""
+    try:
+        note = json.loads(path.read_text("utf-8"))
+        alive = is_alive(ProcessIdentity(**note["process"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if alive is None:
+        alive = time.time() - float(note["time"]) < _PUBLISHED_FOR_S
+    return str(note["run"]) if alive else None
+
+
+def attach(directory: Path, settings: Settings, place: Rank, on_finish: Callable[[Run], None]) -> Run:
+    """Return another process's run, so that this process can log into it too."""
+    stored = Store(directory.parents[2]).open(directory.name)
+    notices = Notices(is_silent=settings.silent, is_quiet=settings.quiet)
+    if stored is None:
+        return unkept(settings, notices, "disabled", on_finish)
+    return _open(stored, settings, notices, "child", place, on_finish=on_finish)
+
+
+# All of them
+
+
+def _open(  # noqa: PLR0913 - what makes up a live run
+    directory: RunDirectory,
+    settings: Settings,
+    notices: Notices,
+    role: Role,
+    place: Rank,
+    *,
+    on_finish: Callable[[Run], None],
+    stream: str = "",
+    is_resumed: bool = False,
+) -> Run:
+    earlier = StoredRun(directory) if is_resumed or role != "main" else None
+    step = 0 if earlier is None or earlier.last_step is None else earlier.last_step + 1
+    channel = SignalWatch()
+    journal = open_journal(directory, role, place, channel, step=step, is_resumed=is_resumed)
+    recorder = Recorder(journal, stream=stream, step=step)
+    manifest = directory.manifest()
+    names = Identity(
+        entity=manifest.entity,
+        project=manifest.project,
+        id=manifest.id,
+        ulid=directory.ulid,
+        directory=directory.path,
+        started_s=time.time(),
+        starting_step=step,
+        is_resumed=is_resumed,
+    )
+    run = Run(names, settings=settings, journal=journal, recorder=recorder, notices=notices, role=role, on_finish=on_finish)
+    if earlier is not None:
+        run.recall(earlier.config, dict(earlier.summary), earlier.meta(), earlier.metrics)
+    run.lifetime = Lifetime(run, journal, recorder, channel)
+    run.reopen = lambda: reopen_in_child(run, directory, place)
+    return run
+
+
+def open_journal(  # noqa: PLR0913 - what the first event says
+    directory: RunDirectory, role: Role, place: Rank, channel: SignalWatch, *, step: int, is_resumed: bool
+) -> JournalWriter:
+    """Open a journal of this process's own in a run, and say in it whose it is.
+
+    Raises:
+        OSError: If it cannot be created.
+    """
+    name = f"{time.time_ns() // 1_000_000:012x}-{secrets.token_hex(3)}"
+    header = {"format": 1, "run": directory.ulid, "writer": name}
+    spool = directory.manifest().spool_here()
+    journal = JournalWriter(directory.journal, name=name, header=header, wake=channel.wake, spool=spool)
+    start: dict[str, Any] = {
+        "event": "start",
+        "time": time.time_ns() // 1000,
+        "role": role,
+        **asdict(own_identity()),
+        "rank": place.rank,
+        "world_size": place.world_size,
+        "user": environment.user_name(),
+        "argv": redact_argv(sys.argv),
+        "python": sys.version.partition(" ")[0],
+        "runhaven": __version__,
+        "step": step,
+        "resumed": is_resumed,
+    }
+    journal.exclusively(journal.put_event, start)
+    return journal
+
+
+def reopen_in_child(run: Run, directory: RunDirectory, place: Rank) -> None:
+    """Give a forked child a journal of its own, should it log."""
+
+    def open_it() -> JournalWriter:
+        channel = SignalWatch()
+        journal = open_journal(directory, "child", place, channel, step=run.step, is_resumed=False)
+        run.lifetime = Lifetime(run, journal, run.recorder, channel)
+        run.lifetime.start_quietly()
+        return journal
+
+    run.rebind(DormantJournal(open_it))
