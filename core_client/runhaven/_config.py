@@ -190,7 +190,7 @@ def _parse(path: Path, text: str) -> object:
         import json  # noqa: PLC0415 - one of two readers
 
         return json.loads(text)
-    from runhaven._require import require  # noqa: PLC0415 - only where a YAML file is read
+    from runhaven.missing import require  # noqa: PLC0415 - only where a YAML file is read
 
     yaml = require("yaml", feature="config from a YAML file", package="pyyaml")
     return yaml.safe_load(text)

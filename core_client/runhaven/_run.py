@@ -96,6 +96,7 @@ class Run:
         self._saved = saving.SavedFiles(identity.directory / "files" if identity.directory else None)
         self._is_finished = False
         self._keeps_rows = role in _WRITERS
+        self._outcome = 0
         self._on_finish = on_finish
         self.lifetime: Lifetime | None = None
         self.reopen: Callable[[], None] | None = None
@@ -266,15 +267,25 @@ class Run:
     # End
 
     def finish(self, exit_code: int | None = None, quiet: bool | None = None) -> None:  # noqa: ARG002, FBT001 - W&B's old argument
-        """End the run: 0 or None is `finished`, anything else `failed`. Later calls do nothing."""
+        """End the run as `finished` (0) or `failed` (anything else); later calls do nothing.
+
+        Args:
+            exit_code: None stands for the outcome that an adapter noted, else for 0.
+            quiet: Accepted for old code.
+        """
         if self._is_finished:
             return
+        exit_code = self._outcome if exit_code is None else exit_code
         self._is_finished = True
         self._keeps_rows = False
         if self.lifetime is not None:
-            self.lifetime.finish(int(exit_code or 0))
+            self.lifetime.finish(exit_code)
         if self._on_finish is not None:
             self._on_finish(self)
+
+    def note_outcome(self, exit_code: int) -> None:
+        """Note, for a `finish()` without an exit code, how the training ended; for adapters."""
+        self._outcome = exit_code
 
     def join(self, exit_code: int | None = None) -> None:
         """End the run; W&B's old name for `finish`."""
@@ -290,7 +301,7 @@ class Run:
         """Finish the run, as failed if an exception is on its way."""
         if exc_val is not None and self.lifetime is not None:
             self.lifetime.note_exception(exc_val)
-        self.finish(exit_code=0 if exc_type is None else 1)
+        self.finish(exit_code=None if exc_type is None else 1)
 
     # Journal
 

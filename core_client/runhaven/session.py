@@ -258,6 +258,9 @@ def _watch_process() -> None:
     _exceptions = ExceptionCapture(_on_exception)
     _exceptions.install()
     atexit.register(_at_exit, os.getpid())
+    if (workers := sys.modules.get("multiprocessing.util")) is not None:
+        # A process that multiprocessing started leaves by os._exit: atexit never runs in it.
+        workers.Finalize(None, _at_exit, args=(os.getpid(),), exitpriority=10)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork)
 
@@ -270,7 +273,7 @@ def _on_exception(facts: dict[str, Any]) -> None:
 def _at_exit(pid: int) -> None:
     exit_code = _exceptions.exit_code if _exceptions is not None else 0
     if pid == os.getpid():
-        teardown(exit_code)
+        teardown(exit_code or None)
 
 
 def _after_fork() -> None:
