@@ -1,0 +1,1 @@
+"""The system calls that differ between operating systems, and nothing else."""

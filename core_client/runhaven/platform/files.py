@@ -1,0 +1,119 @@
+"""Files: room on the disk, kinds of file systems, and writes that happen whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+_NETWORK = frozenset(
+    "nfs nfs4 cifs smb smb2 smb3 smbfs lustre gpfs ceph beegfs glusterfs wekafs afs 9p pvfs2 orangefs ocfs2 "
+    "fuse.sshfs fuse.glusterfs fuse.ceph fuse.s3fs fuse.gcsfuse fuse.rclone fuse.juicefs fuse.blobfuse fuse.lustre".split()
+)
+_MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs"})
+_ZEROS = b"\0" * (1 << 16)
+
+
+def allocate(fd: int, size: int) -> None:
+    """Give an empty file `size` zero bytes that the disk has room for.
+
+    Raises:
+        OSError: If it has not.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(fd, 0, size)
+        return
+    left = size
+    while left > 0:
+        left -= os.write(fd, _ZEROS[:left])
+    os.lseek(fd, 0, os.SEEK_SET)
+
+
+def filesystem(path: Path) -> str:
+    """Return the type of the file system that a path lies on, such as "ext4"; "" where the system does not say."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text("utf-8").splitlines()
+        device = os.stat(_existing(path)).st_dev  # noqa: PTH116 - `_existing` may be "/"
+    except OSError:
+        return ""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    place = str(path.absolute())
+    best, kind = "", ""
+    for line in mounts:
+        fields, _, rest = line.partition(" - ")
+        parts = fields.split()
+        point = parts[4].encode().decode("unicode_escape")
+        is_above = place == point or place.startswith(point.rstrip("/") + "/")
+        if is_above and len(point) >= len(best) and (parts[2] == number or number.startswith("0:")):
+            best, kind = point, rest.split()[0]
+    return kind
+
+
+def _existing(path: Path) -> Path:
+    return next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+
+
+def is_network(path: Path) -> bool:
+    """Tell whether other hosts may see the files at a path."""
+    return filesystem(path) in _NETWORK
+
+
+def is_memory(path: Path) -> bool:
+    """Tell whether the files at a path are gone after a restart."""
+    return filesystem(path) in _MEMORY
+
+
+def replace_atomically(path: Path, data: bytes) -> None:
+    """Write a file whole; readers see the old content or the new one.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    partial = _write_partial(path, data)
+    try:
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def create_exclusive(path: Path, data: bytes) -> bool:
+    """Write a file whole, unless there is one; False if there is. Safe between hosts on network file systems.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    partial = _write_partial(path, data)
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        return False
+    except OSError:
+        return _create_without_links(path, data)
+    finally:
+        partial.unlink(missing_ok=True)
+    return True
+
+
+def _create_without_links(path: Path, data: bytes) -> bool:
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _write_partial(path: Path, data: bytes) -> Path:
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with partial.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
+    return partial
