@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import logging
-import os
 import signal
 import threading
 import time
-import _thread
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +106,7 @@ class Lifetime:
     def _describe(self) -> None:
         """Capture what takes a while; on a thread of its own, so that the journal never waits for it."""
         try:
-            self._run.emit({"event": "environment", "set": environment.describe_slow()})
+            self._run.emit({"event": "environment", "set": environment.describe() | environment.describe_slow()})
             if not self._run.settings.disable_git and (state := git.describe(Path.cwd())) is not None:
                 self._run.emit({"event": "environment", "set": {"git": self._keep_diff(state)}})
         except Exception:  # noqa: BLE001 - nothing of ours may disturb the training
@@ -170,7 +169,7 @@ class Lifetime:
             with contextlib.suppress(OSError):
                 stop.unlink()
             self._run.notices.say("asked to stop: raising KeyboardInterrupt in the main thread.")
-            _thread.interrupt_main()
+            _interrupt_main()
 
     # End
 
@@ -228,3 +227,12 @@ class Lifetime:
     def elapsed_s(self) -> float:
         """Seconds since the run began in this process."""
         return time.monotonic() - self._started
+
+
+def _interrupt_main() -> None:
+    """Raise KeyboardInterrupt in the main thread, also while it waits for something."""
+    ident = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and ident is not None:
+        signal.pthread_kill(ident, signal.SIGINT)
+    else:
+        _thread.interrupt_main()

@@ -1,0 +1,1 @@
+"""What a run keeps without being asked: console, environment, git state, exceptions and signals."""

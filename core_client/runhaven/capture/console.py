@@ -1,0 +1,153 @@
+"""Keeps what the process prints: finished lines with their time, progress bars collapsed to their last state."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from runhaven.redaction import redact_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_BYTES = 64 << 20
+TAIL_BYTES = 1 << 20
+_MAX_LINE = 16 << 10
+_MAX_CHUNKS = 200_000
+_UP = re.compile(r"\x1b\[(\d*)A")
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+
+Line = tuple[int, str]
+
+
+class Console:
+    """Stands behind `sys.stdout.write` and `sys.stderr.write` without changing what they do."""
+
+    def __init__(self, emit: Callable[[str, list[Line]], None], *, max_bytes: int = MAX_BYTES) -> None:
+        """Prepare; `install` begins.
+
+        Args:
+            emit: Called by `drain` with "stdout" or "stderr" and finished lines: time in microseconds, and text.
+            max_bytes: How much text is kept; of more, the beginning and the last `TAIL_BYTES`.
+        """
+        self._emit = emit
+        self._room = max(0, max_bytes - TAIL_BYTES)
+        self._taps: list[_Tap] = []
+        self._tail: deque[tuple[str, Line]] = deque()
+        self._tail_size = 0
+        self._left_out = 0
+
+    def install(self) -> None:
+        """Begin to keep what is printed from here on."""
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name)
+            if stream is not None:
+                self._taps.append(_Tap(name, stream))
+
+    def uninstall(self) -> None:
+        """Give the streams back as they were."""
+        for tap in self._taps:
+            tap.remove()
+
+    def drain(self) -> None:
+        """Hand out the lines that were finished since the last call."""
+        for tap in self._taps:
+            self._keep(tap.name, tap.lines.take(tap.chunks))
+
+    def close(self) -> None:
+        """Hand out what is left: unfinished lines, and the end of a log that was too long."""
+        self.drain()
+        for tap in self._taps:
+            self._keep(tap.name, tap.lines.rest())
+        if self._left_out:
+            self._emit("stdout", [(time.time_ns() // 1000, f"... {self._left_out:,} lines left out ...")])
+        for name, line in self._tail:
+            self._emit(name, [line])
+        self._tail.clear()
+
+    def _keep(self, name: str, lines: list[Line]) -> None:
+        kept: list[Line] = []
+        for at, text in lines:
+            line = (at, redact_text(text))
+            self._room -= len(line[1])
+            if self._room >= 0:
+                kept.append(line)
+            else:
+                self._hold(name, line)
+        if kept:
+            self._emit(name, kept)
+
+    def _hold(self, name: str, line: Line) -> None:
+        self._tail.append((name, line))
+        self._tail_size += len(line[1])
+        while self._tail_size > TAIL_BYTES:
+            _, (_, text) = self._tail.popleft()
+            self._tail_size -= len(text)
+            self._left_out += 1
+
+
+class _Tap:
+    """A stream whose `write` also appends to a queue."""
+
+    def __init__(self, name: str, stream: Any) -> None:  # noqa: ANN401 - anything with a write method
+        self.name = name
+        self.chunks: deque[tuple[int, str]] = deque(maxlen=_MAX_CHUNKS)
+        self.lines = _Lines()
+        self._stream = stream
+        original, append, now = stream.write, self.chunks.append, time.time_ns
+
+        def write(text: str) -> Any:  # noqa: ANN401 - what the stream's own write returns
+            result = original(text)
+            append((now(), text))
+            return result
+
+        self._write = write
+        try:
+            stream.write = write
+        except AttributeError:
+            self._stream = None
+
+    def remove(self) -> None:
+        if self._stream is not None and self._stream.__dict__.get("write") is self._write:
+            del self._stream.write
+
+
+class _Lines:
+    """Cuts chunks into lines as a terminal would show them in the end."""
+
+    def __init__(self) -> None:
+        self._open = ""
+        self._time_us = 0
+
+    def take(self, chunks: deque[tuple[int, str]]) -> list[Line]:
+        """Return the lines that the chunks finish, emptying the queue."""
+        lines: list[Line] = []
+        while chunks:
+            time_ns, text = chunks.popleft()
+            self._time_us = time_ns // 1000
+            for up in _UP.findall(text):
+                del lines[max(0, len(lines) - int(up or 1)) :]
+            *finished, self._open = (self._open + str(text)).split("\n")
+            lines += [(self._time_us, _settle(line)) for line in finished]
+            if len(self._open) > _MAX_LINE or "\r" in self._open:
+                self._open = _last_state(self._open)
+        return lines
+
+    def rest(self) -> list[Line]:
+        """Return the line that no newline finished."""
+        line, self._open = _settle(self._open), ""
+        return [(self._time_us, line)] if line else []
+
+
+def _last_state(line: str) -> str:
+    """Keep of a line what the last carriage return left, and that return if nothing followed it yet."""
+    head, _, last = line[-_MAX_LINE:].rpartition("\r")
+    return last if last else f"{head.rpartition(chr(13))[2]}\r"
+
+
+def _settle(line: str) -> str:
+    states = [state for state in line.split("\r") if state]
+    return _ESCAPE.sub("", states[-1]).rstrip()[:_MAX_LINE] if states else ""
