@@ -19,7 +19,7 @@ from runhaven.value import flatten, to_json
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import timedelta
     from pathlib import Path
     from types import TracebackType
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from runhaven.notice import Notices
     from runhaven.recorder import Journal, Recorder
     from runhaven.settings import Settings
+    from runhaven.store.view import RunView
 
 logger = logging.getLogger("runhaven")
 
@@ -331,11 +332,11 @@ class Run:
     def _on_summary(self, changed: dict[str, Any], removed: list[str]) -> None:
         self.emit({"event": "summary", "set": dict(flatten(changed)), "delete": removed})
 
-    def recall(self, config: Mapping[str, Any], summary: Mapping[str, Any], meta: Mapping[str, Any], rules: Iterable[Metric]) -> None:
+    def recall(self, view: RunView) -> None:
         """Take over, without keeping it again, what earlier sessions of the run left."""
-        self.config.recall(config)
-        self._meta.update(meta)
-        self._recorder.resume(summary, rules)
+        self.config.recall(view.config)
+        self._meta.update(view.meta)
+        self._recorder.resume(view.plain_values, view.metrics, view.aggregates)
 
     def rebind(self, journal: Journal) -> None:
         """Write to another journal from here on; for a forked child, where the old one is the parent's."""

@@ -142,7 +142,8 @@ class Lifetime:
     def _snapshot(self) -> None:
         if self._journal.number == self._snapshot_number:
             return
-        self._run.emit({"event": "snapshot", "summary": self._recorder.summary(), "step": self._recorder.step})
+        summed = {"summary": self._recorder.summary(), "counts": self._recorder.counts(), "step": self._recorder.step}
+        self._run.emit({"event": "snapshot", **summed})
         self._snapshot_number = self._journal.number
 
     def _tell_trouble(self) -> None:

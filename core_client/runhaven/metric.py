@@ -130,8 +130,13 @@ class Aggregate:
             known |= {"first": self._first, "last": self._last}
         return {word: known[word] for word in self._rule.summary if word in known}
 
+    @property
+    def count(self) -> int:
+        """How many values took part in min, max, mean and best."""
+        return self._count
+
     def restore(self, values: Mapping[str, float], count: int) -> None:
-        """Go on from the results that an earlier session left."""
+        """Go on from the results that were kept of the first `count` values."""
         self._first, self._last = values.get("first"), values.get("last")
         self._min = values.get("min", values.get("best", math.inf))
         self._max = values.get("max", values.get("best", -math.inf))

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runhaven import __version__
-from runhaven.api.run import Run as StoredRun
 from runhaven.capture import environment
 from runhaven.capture.signals import SignalWatch
 from runhaven.dormant import DormantJournal, NoJournal
@@ -31,6 +30,7 @@ from runhaven.redaction import redact_argv
 from runhaven._run import Identity, Run
 from runhaven.store.ids import new_run_id, validate_id
 from runhaven.store.layout import Store
+from runhaven.store.view import read_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,7 +157,8 @@ def _remembered(store: Store, settings: Settings, entity: str) -> str | None:
     except (OSError, ValueError):
         return None
     found = store.find(entity, settings.project, str(noted["id"]))
-    return str(noted["id"]) if found is not None and StoredRun(found).state != "finished" else None
+    is_finished = found is None or (newest := read_view(found).newest) is None or newest.exit_code == 0
+    return None if is_finished else str(noted["id"])
 
 
 # A run that another process owns
@@ -250,7 +251,7 @@ def _open(  # noqa: PLR0913 - what makes up a live run
     stream: str = "",
     is_resumed: bool = False,
 ) -> Run:
-    earlier = StoredRun(directory) if is_resumed or role != "main" else None
+    earlier = read_view(directory) if is_resumed or role != "main" else None
     step = 0 if earlier is None or earlier.last_step is None else earlier.last_step + 1
     channel = SignalWatch()
     journal = open_journal(directory, role, place, channel, step=step, is_resumed=is_resumed)
@@ -268,7 +269,7 @@ def _open(  # noqa: PLR0913 - what makes up a live run
     )
     run = Run(names, settings=settings, journal=journal, recorder=recorder, notices=notices, role=role, on_finish=on_finish)
     if earlier is not None:
-        run.recall(earlier.config, dict(earlier.summary), earlier.meta(), earlier.metrics)
+        run.recall(earlier)
     run.lifetime = Lifetime(run, journal, recorder, channel)
     run.reopen = lambda: reopen_in_child(run, directory, place)
     return run

@@ -17,7 +17,7 @@ from runhaven.metric import Aggregate, keeps_plain_value, rule_for
 from runhaven.value import flatten, to_cell, to_json, to_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from runhaven.device import Deferred
     from runhaven.journal.layout import Layout
@@ -243,11 +243,11 @@ class Recorder:
             key: aggregate for key, aggregate in self._aggregates.items() if rule_for(self._rules, key) is not rule
         }
 
-    def resume(self, values: Mapping[str, Any], rules: Iterable[Metric]) -> None:
-        """Go on from the summary and the rules of an earlier session."""
+    def resume(self, values: Mapping[str, Any], rules: Mapping[str, Metric], aggregates: Mapping[str, Aggregate]) -> None:
+        """Go on from the newest values, the rules and the aggregates of an earlier session."""
         self._earlier = dict(values)
-        for rule in rules:
-            self._rules[rule.name] = rule
+        self._rules = dict(rules)
+        self._aggregates = dict(aggregates)
 
     def rebind(self, journal: Journal) -> None:
         """Write to another journal from here on."""
@@ -277,6 +277,10 @@ class Recorder:
         for key, aggregate in self._aggregates.items():
             found |= {f"{key}.{word}": value for word, value in aggregate.result().items()}
         return found
+
+    def counts(self) -> dict[str, int]:
+        """Return how many values each aggregate of the summary stands for."""
+        return {key: aggregate.count for key, aggregate in self._aggregates.items()}
 
 
 def _show(cell: tuple[CellType, Any], value: object) -> object:

@@ -1,0 +1,139 @@
+"""Filters in the style of MongoDB, as `Api.runs(filters=)` takes them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+from runhaven.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runhaven.api.run import Run
+
+_ABSENT = object()
+
+
+def _compare(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    def check(value: Any, operand: Any) -> bool:  # noqa: ANN401 - values of any type
+        try:
+            return value is not _ABSENT and test(value, operand)
+        except TypeError:
+            return False
+
+    return check
+
+
+def _equals(value: Any, operand: Any) -> bool:  # noqa: ANN401 - values of any type
+    return value == operand or (isinstance(value, list) and operand in value)
+
+
+def _is_in(value: Any, operand: Any) -> bool:  # noqa: ANN401 - values of any type
+    return any(_equals(value, item) for item in operand)
+
+
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "$eq": _compare(_equals),
+    "$ne": lambda value, operand: value is _ABSENT or not _equals(value, operand),
+    "$gt": _compare(lambda value, operand: value > operand),
+    "$gte": _compare(lambda value, operand: value >= operand),
+    "$lt": _compare(lambda value, operand: value < operand),
+    "$lte": _compare(lambda value, operand: value <= operand),
+    "$in": _compare(_is_in),
+    "$nin": lambda value, operand: value is _ABSENT or not _is_in(value, operand),
+    "$exists": lambda value, operand: (value is not _ABSENT) == bool(operand),
+    "$regex": _compare(lambda value, operand: re.search(operand, str(value)) is not None),
+}
+_FIELDS = {
+    "state": "state",
+    "name": "id",
+    "id": "id",
+    "displayName": "name",
+    "display_name": "name",
+    "tags": "tags",
+    "group": "group",
+    "jobType": "job_type",
+    "job_type": "job_type",
+    "username": "user",
+    "user": "user",
+    "host": "host",
+    "createdAt": "created_at",
+    "created_at": "created_at",
+    "heartbeatAt": "updated",
+    "heartbeat_at": "updated",
+    "duration": "runtime_s",
+    "runtime": "runtime_s",
+    "project": "project",
+    "entity": "entity",
+}
+
+
+def matches(run: Run, filters: Mapping[str, Any]) -> bool:
+    """Tell whether a run passes a filter.
+
+    Raises:
+        UsageError: If an operator or a field is not known.
+    """
+    return all(_passes(run, name, condition) for name, condition in filters.items())
+
+
+def _passes(run: Run, name: str, condition: Any) -> bool:  # noqa: ANN401 - a part of a filter
+    if name == "$and":
+        return all(matches(run, part) for part in condition)
+    if name == "$or":
+        return any(matches(run, part) for part in condition)
+    if name == "$nor":
+        return not any(matches(run, part) for part in condition)
+    if name == "$not":
+        return not matches(run, condition)
+    value = read_field(run, name)
+    if not isinstance(condition, dict) or not any(str(key).startswith("$") for key in cast("dict[str, Any]", condition)):
+        return _OPERATORS["$eq"](value, condition)
+    return all(_check(value, operator, operand) for operator, operand in cast("dict[str, Any]", condition).items())
+
+
+def _check(value: Any, operator: str, operand: Any) -> bool:  # noqa: ANN401 - values of any type
+    if operator == "$not":
+        return not all(_check(value, inner, item) for inner, item in operand.items())
+    if operator not in _OPERATORS:
+        message = f"The filter operator {operator!r} is not known; use one of {', '.join(_OPERATORS)}, $not, $and, $or, $nor."
+        raise UsageError(message)
+    return _OPERATORS[operator](value, operand)
+
+
+def read_field(run: Run, name: str) -> Any:  # noqa: ANN401 - values of any type
+    """Return what a filter or an order calls `name`; a marker that equals nothing if the run has no such value.
+
+    Raises:
+        UsageError: If no run can have it.
+    """
+    head, _, rest = name.partition(".")
+    if head == "config" and rest:
+        return _descend(run.config, rest.removesuffix(".value"))
+    if head in ("summary", "summary_metrics", "summaryMetrics") and rest:
+        summary = run.summary
+        return summary.get(rest, _ABSENT)
+    if name in _FIELDS:
+        return getattr(run, _FIELDS[name])
+    message = f"Runs have no field {name!r}; use one of {', '.join(sorted(_FIELDS))}, config.<key> or summary.<key>."
+    raise UsageError(message)
+
+
+def _descend(tree: Any, path: str) -> Any:  # noqa: ANN401 - values of any type
+    if isinstance(tree, dict):
+        branch = cast("dict[str, Any]", tree)
+        if path in branch:
+            return branch[path]
+        head, _, rest = path.partition(".")
+        if rest and head in branch:
+            return _descend(branch[head], rest)
+    return _ABSENT
+
+
+def sort_key(run: Run, name: str) -> tuple[int, Any]:
+    """Return what orders runs by a field: numbers, then texts, then runs without it."""
+    value = read_field(run, name)
+    if isinstance(value, int | float) and value == value:  # noqa: PLR0124 - NaN goes last
+        return 0, value
+    return (2, "") if value is _ABSENT or value is None or isinstance(value, float) else (1, str(value))

@@ -1,0 +1,368 @@
+"""A run as the store holds it, for reading."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from runhaven.api.history import bucket_rows, scan
+from runhaven.api.series import Series
+from runhaven.errors import NotFoundError
+from runhaven.journal.reader import JournalReader
+from runhaven.metric import rule_for
+from runhaven.platform.process import is_alive
+from runhaven.store.liveness import state
+from runhaven.store.view import RunView
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from runhaven.api.series import Curve
+    from runhaven.journal.record import Damage
+    from runhaven.metric import Metric
+    from runhaven.store.layout import RunDirectory
+    from runhaven.store.liveness import State
+    from runhaven.store.view import LogLine
+
+class Run:
+    """Reads one run. Cheap to make; the journals are read when something of them is first asked for.
+
+    What was read stays; `refresh` takes in what was written since.
+    """
+
+    def __init__(self, directory: RunDirectory) -> None:
+        """Name a run; reads nothing yet."""
+        self._directory = directory
+        self._lock = threading.RLock()
+        self._full: tuple[JournalReader, RunView] | None = None
+        self._light: tuple[JournalReader, RunView] | None = None
+
+    # Reading
+
+    def refresh(self) -> bool:
+        """Take in what was written since; True if there was anything."""
+        with self._lock:
+            found = [reader.poll() for reader, _ in filter(None, (self._full, self._light))]
+            for records, (_, view) in zip(found, filter(None, (self._full, self._light)), strict=True):
+                view.fold(records)
+            return any(found)
+
+    def _view(self, *, with_rows: bool = False) -> RunView:
+        """Return the folded journals, reading them at the first use; without rows, a quicker way is enough."""
+        with self._lock:
+            held = self._full or (None if with_rows else self._light)
+            if held is None:
+                spool = self._directory.manifest().spool_here()
+                reader = JournalReader(self._directory.journal, spool=spool, rows="all" if with_rows else "recent")
+                held = reader, RunView(keeps_rows=with_rows)
+                held[1].fold(reader.poll())
+                if with_rows:
+                    self._full, self._light = held, None
+                else:
+                    self._light = held
+            return held[1]
+
+    # What it is
+
+    @property
+    def directory(self) -> RunDirectory:
+        """Where the run lies."""
+        return self._directory
+
+    @property
+    def ulid(self) -> str:
+        """Unique in the world."""
+        return self._directory.ulid
+
+    @property
+    def id(self) -> str:
+        """Unique in the project."""
+        return self._directory.manifest().id
+
+    @property
+    def entity(self) -> str:
+        """User or team."""
+        return self._directory.manifest().entity
+
+    @property
+    def project(self) -> str:
+        """The project."""
+        return self._directory.manifest().project
+
+    @property
+    def path(self) -> list[str]:
+        """Entity, project and id."""
+        return [self.entity, self.project, self.id]
+
+    @property
+    def created(self) -> int:
+        """When it was created, microseconds since the epoch."""
+        return self._directory.manifest().created
+
+    @property
+    def created_at(self) -> str:
+        """When it was created, ISO 8601 in UTC."""
+        return datetime.fromtimestamp(self.created / 1e6, timezone.utc).isoformat(timespec="seconds")
+
+    @property
+    def updated(self) -> int:
+        """When its newest record was written, microseconds since the epoch."""
+        return self._view().updated_us or self.created
+
+    @property
+    def state(self) -> State:
+        """running, finished, failed, killed, preempted, crashed or lost; computed now."""
+        with self._lock:
+            return state(self._view().signs, now_us=time.time_ns() // 1000, is_alive=is_alive)
+
+    @property
+    def runtime_s(self) -> float:
+        """Seconds between its first and its newest record."""
+        return max(0.0, (self.updated - self.created) / 1e6)
+
+    @property
+    def name(self) -> str:
+        """Name for people."""
+        return self._view().meta.get("name") or self.id
+
+    @property
+    def tags(self) -> list[str]:
+        """Short labels."""
+        return list(self._view().meta.get("tags") or [])
+
+    @property
+    def notes(self) -> str:
+        """A longer description."""
+        return self._view().meta.get("notes") or ""
+
+    @property
+    def group(self) -> str:
+        """Runs of one group are shown together."""
+        return self._view().meta.get("group") or ""
+
+    @property
+    def job_type(self) -> str:
+        """What kind of run it is."""
+        return self._view().meta.get("job_type") or ""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration."""
+        return self._view().config
+
+    @property
+    def config_history(self) -> list[dict[str, Any]]:
+        """Each change of the configuration, with "time" (seconds since the epoch), "step" and "set"."""
+        return list(self._view().config_history)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What its series came to and what the user wrote, keys flat."""
+        return self._view().summary
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Where it took place: python, packages, git, hardware, command, variables."""
+        view = self._view()
+        return view.environment | ({"devices": view.devices} if view.devices else {})
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """What `define_metric` said, by name."""
+        return self._view().metrics
+
+    @property
+    def user(self) -> str:
+        """Login name of who started it."""
+        return self._started_by().get("user") or ""
+
+    @property
+    def host(self) -> str:
+        """Where it runs or ran."""
+        return self._started_by().get("host") or self._directory.manifest().host
+
+    def _started_by(self) -> Mapping[str, Any]:
+        newest = self._view().newest
+        return newest.start if newest else {}
+
+    @property
+    def last_step(self) -> int | None:
+        """The greatest step that was logged; None without rows."""
+        return self._view().last_step
+
+    @property
+    def alerts(self) -> list[dict[str, Any]]:
+        """What `alert` kept."""
+        return list(self._view().alerts)
+
+    @property
+    def exception(self) -> dict[str, Any] | None:
+        """The exception that ended it; None without one."""
+        return next((error for error in reversed(self._view().exceptions) if error.get("fatal")), None)
+
+    @property
+    def incomplete(self) -> dict[str, Any] | None:
+        """Why and how many rows are missing; None when none are."""
+        return self._view().incomplete
+
+    @property
+    def damage(self) -> list[Damage]:
+        """Stretches of its journals that cannot be read."""
+        with self._lock:
+            self._view()
+            held = self._full or self._light
+            return list(held[0].damage) if held else []
+
+    # Series
+
+    def series(self, stream: str | None = None) -> list[Series]:
+        """List the series, of one stream or of all."""
+        with self._lock:
+            view = self._view(with_rows=True)
+            found: list[Series] = []
+            for entry in view.tables.series.values():
+                if stream is not None and entry.stream != stream:
+                    continue
+                rule = rule_for(view.metrics, entry.key) if not entry.stream.startswith("node=") else None
+                found.append(
+                    Series(
+                        entry.stream, entry.key, entry.type, entry.count, entry.step_min, entry.step_max, entry.last,
+                        rule.step_metric if rule else None, bool(rule and rule.hidden),
+                    )  # fmt: skip
+                )
+            return sorted(found, key=lambda series: (series.stream, series.key))
+
+    def curve(  # noqa: PLR0913 - what a chart asks for
+        self,
+        key: str,
+        *,
+        stream: str = "",
+        x: str = "step",
+        buckets: int = 1000,
+        start: float | None = None,
+        stop: float | None = None,
+    ) -> Curve:
+        """Return a series reduced to buckets, each with its exact least, greatest and last value.
+
+        Args:
+            key: The series.
+            stream: Its stream.
+            x: "step", "wall" (seconds since the epoch), "relative" (seconds since the run began), or a key of the
+                same stream, whose values in the same rows are then the x of the points.
+            buckets: How many to divide the points' range into; with fewer points, each is a bucket of its own.
+            start: Leave out the points before this x.
+            stop: Leave out the points after this x.
+
+        Raises:
+            ImportError: If numpy is missing.
+        """
+        from runhaven.api.curve import make_curve  # noqa: PLC0415 - only curves need numpy
+
+        with self._lock:
+            view = self._view(with_rows=True)
+            return make_curve(view, key, stream=stream, x=x, buckets=buckets, bounds=(start, stop), origin_us=self.created)
+
+    def scan_history(
+        self,
+        keys: Sequence[str] | None = None,
+        page_size: int = 1000,  # noqa: ARG002 - W&B's argument; nothing is paged here
+        min_step: int | None = None,
+        max_step: int | None = None,
+        *,
+        stream: str = "default",
+    ) -> Iterator[dict[str, Any]]:
+        """Go through all rows as they were logged; rows of one process with an equal step are one.
+
+        Args:
+            keys: Only rows that hold all of these, and only these of them.
+            page_size: Accepted for W&B's sake.
+            min_step: Leave out the rows before this step.
+            max_step: Leave out this step and the rows after it.
+            stream: "default", or the name of another stream.
+
+        Yields:
+            A dict with `_step`, `_timestamp` (seconds since the epoch), `_runtime` (seconds) and the values.
+        """
+        with self._lock:
+            view = self._view(with_rows=True)
+            rows = scan(view, stream="" if stream == "default" else stream, origin_us=self.created)
+        for row in rows:
+            if (min_step is not None and row["_step"] < min_step) or (max_step is not None and row["_step"] >= max_step):
+                continue
+            if keys is None:
+                yield row
+            elif all(key in row for key in keys):
+                yield {name: row[name] for name in dict.fromkeys(("_step", *keys))}
+
+    def history(
+        self,
+        samples: int = 500,
+        keys: Sequence[str] | None = None,
+        x_axis: str = "_step",
+        pandas: bool = True,  # noqa: FBT001, FBT002 - W&B's signature
+        stream: str = "default",
+    ) -> Any:  # noqa: ANN401 - a DataFrame, or a list of dicts
+        """Return the rows, or at most `samples` buckets of them when there are more.
+
+        A bucket holds each key's last value, and its exact extremes as `<key>.min` and `<key>.max`: nothing is sampled
+        away.
+
+        Args:
+            samples: How many rows at most.
+            keys: Only rows that hold all of these.
+            x_axis: What orders the rows: "_step", "_timestamp", "_runtime" or a key.
+            pandas: Return a `pandas.DataFrame` when pandas is installed.
+            stream: "default", or the name of another stream.
+
+        Raises:
+            NotFoundError: If a key was never logged.
+        """
+        self._check_keys([*(keys or []), *([] if x_axis.startswith("_") else [x_axis])], "" if stream == "default" else stream)
+        rows = list(self.scan_history(stream=stream))
+        wanted = list(dict.fromkeys((*(keys or []), *([] if x_axis.startswith("_") else [x_axis]))))
+        if keys is not None:
+            names = ("_step", "_timestamp", "_runtime", *wanted)
+            rows = [{name: row[name] for name in names} for row in rows if all(key in row for key in wanted)]
+        rows.sort(key=lambda row: row.get(x_axis, float("-inf")))
+        found = bucket_rows(rows, samples, x_axis)
+        return _to_frame(found) if pandas else found
+
+    def _check_keys(self, keys: Sequence[str], stream: str) -> None:
+        known = {series.key for series in self.series(stream)}
+        for key in keys:
+            if key not in known:
+                import difflib  # noqa: PLC0415 - only for the message
+
+                near = difflib.get_close_matches(key, known, n=3)
+                hint = f"Did you mean {', '.join(map(repr, near))}?" if near else f"It has {', '.join(map(repr, sorted(known)[:20])) or 'none'}."
+                message = f"run {self.name} never logged {key!r}. {hint}"
+                raise NotFoundError(message)
+
+    def logs(self, after: int = 0, limit: int | None = None) -> list[LogLine]:
+        """Return what the run printed.
+
+        Args:
+            after: Leave out the lines up to this number.
+            limit: How many lines at most, the newest.
+        """
+        lines = self._view().lines[after:]
+        return lines if limit is None else lines[max(0, len(lines) - limit) :]
+
+    @property
+    def log_count(self) -> int:
+        """How many lines the run printed."""
+        return len(self._view().lines)
+
+    def __repr__(self) -> str:
+        """Show name, path and state."""
+        return f"<Run {self.name} {'/'.join(self.path)} ({self.state})>"
+
+
+def _to_frame(rows: list[dict[str, Any]]) -> Any:  # noqa: ANN401 - a DataFrame where pandas is installed
+    try:
+        import pandas as pd  # noqa: PLC0415 - never a dependency
+    except ImportError:
+        return rows
+    return pd.DataFrame(rows)

@@ -1,0 +1,115 @@
+"""Rows of one writer and one schema, grown as a run is followed; and the series that run through them."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from runhaven.journal.record import CellType, Column, RowBlock, Schema
+
+
+class Table:
+    """All rows that one writer wrote with one schema, column by column.
+
+    Attributes:
+        writer: Name of the writer.
+        schema: Keys and types of the columns.
+        numbers: Record numbers, ascending.
+        steps: Steps.
+        times: Wall times, microseconds since the epoch.
+        columns: One column a cell; see `RowBlock`.
+    """
+
+    def __init__(self, block: RowBlock) -> None:
+        """Start with a block's rows."""
+        self.writer = block.writer
+        self.schema = block.schema
+        self.numbers = array("Q", block.numbers)
+        self.steps = array("q", block.steps)
+        self.times = array("q", block.times)
+        self.columns: list[Column] = [column[:] for column in block.columns]
+
+    def extend(self, block: RowBlock) -> None:
+        """Append a later block."""
+        self.numbers.extend(block.numbers)
+        self.steps.extend(block.steps)
+        self.times.extend(block.times)
+        for column, more in zip(self.columns, block.columns, strict=True):
+            cast("list[Any]", column).extend(cast("list[Any]", more))
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.steps)
+
+
+@dataclass(slots=True)
+class SeriesEntry:
+    """Where the points of one series are, and what they come to.
+
+    Attributes:
+        stream: The series' stream.
+        key: The series' key.
+        type: Type of the newest cells.
+        count: How many points there are.
+        step_min: Least step.
+        step_max: Greatest step.
+        last: The value of the newest point.
+        last_us: When it was written.
+        places: Table and column of its points.
+    """
+
+    stream: str
+    key: str
+    type: CellType
+    count: int = 0
+    step_min: int = 2**63 - 1
+    step_max: int = -(2**63)
+    last: Any = None
+    last_us: int = -1
+    places: list[tuple[Table, int]] = field(default_factory=lambda: [])
+
+    def add(self, block: RowBlock, index: int, steps: tuple[int, int]) -> None:
+        """Take in a column of a block whose least and greatest steps are `steps`."""
+        self.count += len(block)
+        self.step_min = min(self.step_min, steps[0])
+        self.step_max = max(self.step_max, steps[1])
+        if block.times[-1] >= self.last_us:
+            self.type = block.schema.cells[index][1]
+            self.last = cell(self.type, block.columns[index][-1])
+            self.last_us = block.times[-1]
+
+
+def cell(kind: CellType, value: Any) -> Any:  # noqa: ANN401 - a cell may be anything
+    """Return a column's entry as the Python value that it stands for."""
+    return bool(value) if kind == "b" else value
+
+
+class Tables:
+    """The rows of a run, by writer and schema, with an index of their series."""
+
+    def __init__(self) -> None:
+        """Start with no row."""
+        self.series: dict[tuple[str, str], SeriesEntry] = {}
+        self._tables: dict[tuple[str, Schema], Table] = {}
+
+    def add(self, block: RowBlock) -> None:
+        """Take in the next block of its writer."""
+        place = (block.writer, block.schema)
+        table = self._tables.get(place)
+        is_new = table is None
+        if table is None:
+            table = self._tables[place] = Table(block)
+        else:
+            table.extend(block)
+        steps = min(block.steps), max(block.steps)
+        for index, (key, kind) in enumerate(block.schema.cells):
+            entry = self.series.setdefault((block.schema.stream, key), SeriesEntry(block.schema.stream, key, kind))
+            entry.add(block, index, steps)
+            if is_new:
+                entry.places.append((table, index))
+
+    def of_stream(self, stream: str) -> list[Table]:
+        """Return the tables of one stream, in the order their writers started."""
+        return sorted((table for table in self._tables.values() if table.schema.stream == stream), key=lambda table: table.writer)

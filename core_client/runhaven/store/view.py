@@ -1,0 +1,339 @@
+"""A run as its journals tell it: every record folded, in whatever order the writers' files are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from runhaven.journal.reader import JournalReader
+from runhaven.journal.record import RowBlock
+from runhaven.metric import Aggregate, keeps_plain_value, metric_from_event, rule_for
+from runhaven.platform.process import ProcessIdentity
+from runhaven.store.liveness import Signs
+from runhaven.store.table import Tables, cell
+from runhaven.value import from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from runhaven.journal.record import Event
+    from runhaven.metric import Metric
+    from runhaven.store.layout import RunDirectory
+
+_DELETED = object()
+
+
+class LogLine(NamedTuple):
+    """One line that a process of the run printed.
+
+    Attributes:
+        number: Counts the lines from 1.
+        time: When it was printed, seconds since the epoch.
+        stream: "stdout" or "stderr".
+        text: The line, without its end.
+    """
+
+    number: int
+    time: float
+    stream: str
+    text: str
+
+
+class Register:
+    """A dict in which the value with the latest time stands, whatever order they come in."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._cells: dict[str, tuple[int, str, Any]] = {}
+
+    def put(self, key: str, value: object, time: int, writer: str) -> None:
+        """Write a value, unless a later one stands."""
+        held = self._cells.get(key)
+        if held is None or (time, writer) >= held[:2]:
+            self._cells[key] = (time, writer, value)
+
+    def delete(self, key: str, time: int, writer: str) -> None:
+        """Take a key away, unless it was written later."""
+        self.put(key, _DELETED, time, writer)
+
+    def values(self) -> dict[str, Any]:
+        """Return keys and values."""
+        return {key: value for key, (_, _, value) in self._cells.items() if value is not _DELETED}
+
+    def deleted(self) -> set[str]:
+        """Return the keys that were taken away."""
+        return {key for key, (_, _, value) in self._cells.items() if value is _DELETED}
+
+
+@dataclass(slots=True)
+class Session:
+    """One process's part in the run.
+
+    Attributes:
+        writer: Name of its journal; names sort by start.
+        start: Its `start` event.
+        last_us: Its newest record.
+        exit_code: That of its `finish`.
+        signal: The signal that ended it.
+        is_preempting: Whether it said so.
+        snapshot: Record number of its newest snapshot.
+    """
+
+    writer: str
+    start: dict[str, Any] = field(default_factory=lambda: {})
+    last_us: int = 0
+    exit_code: int | None = None
+    signal: str | None = None
+    is_preempting: bool = False
+    snapshot: int = -1
+
+    @property
+    def is_main(self) -> bool:
+        """Whether it owned the run."""
+        return self.start.get("role") == "main"
+
+    @property
+    def process(self) -> ProcessIdentity | None:
+        """The process, if it said which."""
+        try:
+            return ProcessIdentity(**{name: self.start[name] for name in ProcessIdentity.__dataclass_fields__})
+        except KeyError:
+            return None
+
+
+class RunView:
+    """Folds the records of a run.
+
+    Attributes:
+        sessions: Each process's part, by writer.
+        tables: The rows, if they are kept.
+        metrics: What `define_metric` said, by name.
+        alerts: Alerts, in the order they were read.
+        exceptions: Exceptions, in the order they were read.
+        incomplete: Why and how much is missing; None when nothing is.
+        config_history: Each change of the configuration.
+        lines: What was printed.
+        environment: What was captured about the place of the run.
+        devices: Facts about each node's hardware, by stream.
+        last_step: Greatest step of the default stream's rows; None without rows.
+    """
+
+    def __init__(self, *, keeps_rows: bool) -> None:
+        """Start with nothing.
+
+        Args:
+            keeps_rows: Whether rows are kept, or only what they come to.
+        """
+        self.sessions: dict[str, Session] = {}
+        self.tables = Tables()
+        self.metrics: dict[str, Metric] = {}
+        self.alerts: list[dict[str, Any]] = []
+        self.exceptions: list[dict[str, Any]] = []
+        self.incomplete: dict[str, Any] | None = None
+        self.config_history: list[dict[str, Any]] = []
+        self.lines: list[LogLine] = []
+        self.environment: dict[str, Any] = {}
+        self.devices: dict[str, Any] = {}
+        self.last_step: int | None = None
+        self._keeps_rows = keeps_rows
+        self._meta, self._config = Register(), Register()
+        self._computed, self._written = Register(), Register()
+        self._aggregates: dict[str, Aggregate] = {}
+
+    def fold(self, records: Iterable[RowBlock | Event]) -> None:
+        """Take in what one poll of the journals found."""
+        blocks: list[RowBlock] = []
+        for record in records:
+            session = self.sessions.setdefault(record.writer, Session(record.writer))
+            if isinstance(record, RowBlock):
+                session.last_us = max(session.last_us, record.times[-1])
+                blocks.append(record)
+            else:
+                self._take(session, record)
+        # A batch's events come before its rows: only now is it known which rows a snapshot sums up already.
+        for block in blocks:
+            self._add(block)
+
+    # Rows
+
+    def _add(self, block: RowBlock) -> None:
+        if self._keeps_rows:
+            self.tables.add(block)
+        if block.schema.stream.startswith("node="):
+            return
+        greatest = max(block.steps)
+        self.last_step = greatest if self.last_step is None else max(self.last_step, greatest)
+        recent = block.since(self.sessions[block.writer].snapshot)
+        if not len(recent):
+            return
+        for (key, kind), column in zip(recent.schema.cells, recent.columns, strict=True):
+            self._computed.put(key, cell(kind, column[-1]), recent.times[-1], recent.writer)
+            rule = rule_for(self.metrics, key)
+            if rule is not None and rule.summary and kind in "fib":
+                aggregate = self._aggregates.setdefault(key, Aggregate(rule))
+                for value in column:
+                    aggregate.add(value)
+
+    # Events
+
+    def _take(self, session: Session, event: Event) -> None:
+        data = event.data
+        session.last_us = max(session.last_us, int(data.get("time", 0)))
+        handler = _HANDLERS.get(str(data.get("event")))
+        if handler is not None:
+            handler(self, session, event)
+
+    def _on_start(self, session: Session, event: Event) -> None:
+        session.start = event.data
+
+    def _on_meta(self, session: Session, event: Event) -> None:
+        for key, value in event.data["set"].items():
+            self._meta.put(key, value, event.data["time"], session.writer)
+
+    def _on_config(self, session: Session, event: Event) -> None:
+        data = event.data
+        for key, value in data.get("set", {}).items():
+            self._config.put(key, from_json(value), data["time"], session.writer)
+        for key in data.get("delete", []):
+            self._config.delete(key, data["time"], session.writer)
+        change = {"time": data["time"] / 1e6, "step": data.get("step"), "set": from_json(data.get("set", {}))}
+        self.config_history.append(change)
+
+    def _on_summary(self, session: Session, event: Event) -> None:
+        for key, value in event.data.get("set", {}).items():
+            self._written.put(key, from_json(value), event.data["time"], session.writer)
+        for key in event.data.get("delete", []):
+            self._written.delete(key, event.data["time"], session.writer)
+
+    def _on_snapshot(self, session: Session, event: Event) -> None:
+        session.snapshot = event.number
+        summary: Mapping[str, Any] = from_json(event.data["summary"])
+        for key, value in summary.items():
+            self._computed.put(key, value, event.data["time"], session.writer)
+        if event.data.get("step"):
+            self.last_step = max(self.last_step or 0, event.data["step"] - 1)
+        counts: Mapping[str, int] = event.data.get("counts", {})
+        self._aggregates = {}
+        for key, count in counts.items():
+            rule = rule_for(self.metrics, key)
+            if rule is not None:
+                known = {word: summary[f"{key}.{word}"] for word in rule.summary if f"{key}.{word}" in summary}
+                self._aggregates[key] = Aggregate(rule)
+                self._aggregates[key].restore(known, count)
+
+    def _on_metric(self, _: Session, event: Event) -> None:
+        rule = metric_from_event(event.data)
+        self.metrics.pop(rule.name, None)
+        self.metrics[rule.name] = rule
+
+    def _on_environment(self, _: Session, event: Event) -> None:
+        self.environment |= event.data["set"]
+
+    def _on_console(self, _: Session, event: Event) -> None:
+        for time, text in event.data["lines"]:
+            self.lines.append(LogLine(len(self.lines) + 1, time / 1e6, event.data["stream"], text))
+
+    def _on_alert(self, _: Session, event: Event) -> None:
+        self.alerts.append({name: event.data.get(name) for name in ("time", "title", "text", "level")})
+
+    def _on_exception(self, _: Session, event: Event) -> None:
+        self.exceptions.append({key: value for key, value in event.data.items() if key != "event"})
+
+    def _on_incomplete(self, _: Session, event: Event) -> None:
+        self.incomplete = {"reason": event.data["reason"], "lost_rows": event.data["lost_rows"]}
+
+    def _on_device(self, _: Session, event: Event) -> None:
+        self.devices[event.data["stream"]] = event.data["attributes"]
+
+    def _on_signal(self, session: Session, event: Event) -> None:
+        session.signal = event.data["signal"]
+
+    def _on_preempting(self, session: Session, _: Event) -> None:
+        session.is_preempting = True
+
+    def _on_finish(self, session: Session, event: Event) -> None:
+        session.exit_code = int(event.data["exit_code"])
+
+    # What it comes to
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """Name, notes, tags, group, job type."""
+        return self._meta.values()
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration."""
+        return self._config.values()
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The summary, keys flat: what the user wrote before what was computed."""
+        computed = self._computed.values()
+        found = {key: value for key, value in computed.items() if self._is_shown(key)}
+        for key, aggregate in self._aggregates.items():
+            found |= {f"{key}.{word}": value for word, value in aggregate.result().items()}
+        gone = self._written.deleted()
+        return {key: value for key, value in found.items() if key not in gone} | self._written.values()
+
+    @property
+    def aggregates(self) -> dict[str, Aggregate]:
+        """What rules made of the series that they are about."""
+        return self._aggregates
+
+    @property
+    def plain_values(self) -> dict[str, Any]:
+        """The newest value of each series."""
+        return {key: value for key, value in self._computed.values().items() if key.rpartition(".")[0] not in self._aggregates}
+
+    def _is_shown(self, key: str) -> bool:
+        return keeps_plain_value(rule_for(self.metrics, key)) or key not in self._aggregates
+
+    @property
+    def newest(self) -> Session | None:
+        """The newest session that owned the run; any session where none did."""
+        owners = [session for session in self.sessions.values() if session.is_main]
+        return max(owners or self.sessions.values(), key=lambda session: session.writer, default=None)
+
+    @property
+    def updated_us(self) -> int:
+        """When the newest record was written."""
+        return max((session.last_us for session in self.sessions.values()), default=0)
+
+    @property
+    def signs(self) -> Signs:
+        """What the newest session left behind of its state."""
+        session = self.newest
+        if session is None:
+            return Signs(None, 0)
+        return Signs(session.process, session.last_us, session.exit_code, session.signal, session.is_preempting)
+
+    def resumptions(self) -> list[str]:
+        """Return the writers that went on with the run, in order; what earlier ones wrote past their start is hidden."""
+        return sorted(writer for writer, session in self.sessions.items() if session.is_main and session.start.get("resumed"))
+
+
+def read_view(directory: RunDirectory) -> RunView:
+    """Return what a run's journals come to, without keeping its rows."""
+    view = RunView(keeps_rows=False)
+    view.fold(JournalReader(directory.journal, spool=directory.manifest().spool_here(), rows="recent").poll())
+    return view
+
+
+_HANDLERS = {
+    "start": RunView._on_start,  # noqa: SLF001 - the class's own handlers
+    "meta": RunView._on_meta,  # noqa: SLF001
+    "config": RunView._on_config,  # noqa: SLF001
+    "summary": RunView._on_summary,  # noqa: SLF001
+    "snapshot": RunView._on_snapshot,  # noqa: SLF001
+    "metric": RunView._on_metric,  # noqa: SLF001
+    "environment": RunView._on_environment,  # noqa: SLF001
+    "console": RunView._on_console,  # noqa: SLF001
+    "alert": RunView._on_alert,  # noqa: SLF001
+    "exception": RunView._on_exception,  # noqa: SLF001
+    "incomplete": RunView._on_incomplete,  # noqa: SLF001
+    "device": RunView._on_device,  # noqa: SLF001
+    "signal": RunView._on_signal,  # noqa: SLF001
+    "preempting": RunView._on_preempting,  # noqa: SLF001
+    "finish": RunView._on_finish,  # noqa: SLF001
+}
