@@ -1,0 +1,133 @@
+"""`runhaven doctor`: checks a store and the installation, and explains what it finds."""
+
+from __future__ import annotations
+
+import os
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import click
+
+import runhaven
+from runhaven.platform.files import filesystem, is_memory, is_network
+from runhaven.settings import store_directory
+from runhaven.store.layout import Store
+from runhaven_cli.options import json_option
+from runhaven_cli.output import echo_json
+from runhaven_cli.versions import installed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runhaven.api import Run
+
+_UI = ("numpy", "fastapi", "uvicorn", "websockets")
+_MARKS = {"ok": ("✓", "green"), "note": ("·", "blue"), "problem": ("✗", "red")}
+_LEAST_FREE = 1 << 30
+
+
+class Finding(NamedTuple):
+    """One thing that was checked.
+
+    Attributes:
+        level: "ok", "note" for what one may want to know, "problem" for what wants mending.
+        text: What was found and, if it wants mending, what to do.
+    """
+
+    level: Literal["ok", "note", "problem"]
+    text: str
+
+
+@click.command()
+@json_option
+@click.pass_context
+def doctor(context: click.Context, *, as_json: bool) -> None:
+    """Check the store and the installation; ends with 1 if something wants mending."""
+    directory = store_directory(context.find_root().obj)
+    findings = [*check_store(directory), *check_installation()]
+    if as_json:
+        echo_json([finding._asdict() for finding in findings])
+    else:
+        for level, text in findings:
+            mark, colour = _MARKS[level]
+            click.echo(f"{click.style(mark, fg=colour)} {text}")
+    if any(finding.level == "problem" for finding in findings):
+        context.exit(1)
+
+
+def check_store(directory: Path) -> Iterator[Finding]:
+    """Check a store's directory and each run in it."""
+    if not directory.exists():
+        yield Finding("note", f"{directory} does not exist yet; the first run creates it.")
+        return
+    try:
+        Store(directory).check()
+    except runhaven.StoreError as error:
+        yield Finding("problem", str(error))
+        return
+    yield from _check_place(directory)
+    runs = list(runhaven.Api(directory).runs())
+    states: dict[str, int] = {}
+    for run in runs:
+        states[run.state] = states.get(run.state, 0) + 1
+        yield from check_run(run)
+    counted = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    yield Finding("ok", f"{len(runs)} runs can be read{f': {counted}' if counted else ''}.")
+
+
+def _check_place(directory: Path) -> Iterator[Finding]:
+    kind = filesystem(directory)
+    free = os.statvfs(directory) if hasattr(os, "statvfs") else None
+    room = free.f_bavail * free.f_frsize if free else None
+    yield Finding("ok", f"The store is {directory}{f' on {kind}' if kind else ''}.")
+    if not os.access(directory, os.W_OK):
+        yield Finding("note", "It is read-only here: runs can be looked at, not logged.")
+    if is_memory(directory):
+        yield Finding("problem", "It lies in memory and is gone after a restart. Set RUNHAVEN_DIR to a directory on a disk.")
+    if is_network(directory):
+        yield Finding("note", "It lies on a network file system: the newest half second of a run stays on the host that logs it.")
+    if room is not None and room < _LEAST_FREE:
+        yield Finding("problem", f"The disk has {room >> 20} MB left. Free some, or `runhaven rm` runs; `runhaven du` shows their sizes.")
+    if directory.stat().st_mode & 0o077:
+        yield Finding("note", f"Others may enter it (mode {directory.stat().st_mode & 0o777:o}); `chmod 700 {directory}` keeps it yours.")
+
+
+def check_run(run: Run) -> Iterator[Finding]:
+    """Check what a run's journals hold."""
+    run.series()
+    for damage in run.damage:
+        yield Finding(
+            "problem",
+            f"{run.name} ({run.id}): {damage.length} bytes at {damage.offset} of {damage.file} cannot be read: {damage.reason}. "
+            "The rest of the run is not affected; a backup may hold the file whole.",
+        )
+    if run.incomplete:
+        yield Finding("note", f"{run.name} ({run.id}) is incomplete: {run.incomplete['lost_rows']:,} rows were not kept, because {run.incomplete['reason']}.")
+    if run.state in ("crashed", "lost"):
+        yield Finding("note", f"{run.name} ({run.id}) {run.state}; all that it had logged by then is there.")
+
+
+def check_installation() -> Iterator[Finding]:
+    """Check what is installed beside Runhaven."""
+    absent = [package for package in _UI if installed(package) is None]
+    if absent:
+        yield Finding("note", f"`runhaven ui` needs {', '.join(absent)}. Run: pip install 'runhaven[ui]'")
+    else:
+        yield Finding("ok", "The dashboard's packages are installed.")
+    if installed("psutil") is None:
+        yield Finding("note", "Without psutil the machine's load is not kept. Run: pip install psutil")
+    if not Path("/proc/driver/nvidia/version").exists() and os.name == "posix":
+        yield Finding("note", "No NVIDIA driver here: GPU metrics are not kept.")
+    for entry in metadata.entry_points(group="runhaven.integrations"):
+        yield _check_integration(entry)
+
+
+def _check_integration(entry: metadata.EntryPoint) -> Finding:
+    try:
+        entry.load()
+    except ImportError as error:
+        return Finding("note", f"Integration {entry.name}: {error}")
+    except Exception as error:  # noqa: BLE001 - a third party's module may fail in any way
+        return Finding("problem", f"Integration {entry.name} fails to load: {error!r}. Update or remove {entry.value}.")
+    return Finding("ok", f"Integration {entry.name} is ready.")
