@@ -84,13 +84,23 @@ def _check_place(directory: Path) -> Iterator[Finding]:
     if not os.access(directory, os.W_OK):
         yield Finding("note", "It is read-only here: runs can be looked at, not logged.")
     if is_memory(directory):
-        yield Finding("problem", "It lies in memory and is gone after a restart. Set RUNHAVEN_DIR to a directory on a disk.")
+        yield Finding(
+            "problem", "It lies in memory and is gone after a restart. Set RUNHAVEN_DIR to a directory on a disk."
+        )
     if is_network(directory):
-        yield Finding("note", "It lies on a network file system: the newest half second of a run stays on the host that logs it.")
+        yield Finding(
+            "note", "It lies on a network file system: the newest half second of a run stays on the host that logs it."
+        )
     if room is not None and room < _LEAST_FREE:
-        yield Finding("problem", f"The disk has {room >> 20} MB left. Free some, or `runhaven rm` runs; `runhaven du` shows their sizes.")
+        yield Finding(
+            "problem",
+            f"The disk has {room >> 20} MB left. Free some, or `runhaven rm` runs; `runhaven du` shows their sizes.",
+        )
     if directory.stat().st_mode & 0o077:
-        yield Finding("note", f"Others may enter it (mode {directory.stat().st_mode & 0o777:o}); `chmod 700 {directory}` keeps it yours.")
+        yield Finding(
+            "note",
+            f"Others may enter it (mode {directory.stat().st_mode & 0o777:o}); `chmod 700 {directory}` keeps it yours.",
+        )
 
 
 def check_run(run: Run) -> Iterator[Finding]:
@@ -103,7 +113,10 @@ def check_run(run: Run) -> Iterator[Finding]:
             "The rest of the run is not affected; a backup may hold the file whole.",
         )
     if run.incomplete:
-        yield Finding("note", f"{run.name} ({run.id}) is incomplete: {run.incomplete['lost_rows']:,} rows were not kept, because {run.incomplete['reason']}.")
+        yield Finding(
+            "note",
+            f"{run.name} ({run.id}) is incomplete: {run.incomplete['lost_rows']:,} rows were not kept, because {run.incomplete['reason']}.",
+        )
     if run.state in ("crashed", "lost"):
         yield Finding("note", f"{run.name} ({run.id}) {run.state}; all that it had logged by then is there.")
 

@@ -31,7 +31,9 @@ def ls(context: click.Context, project: str | None, limit: int, *, is_all: bool,
         return
     if not runs:
         where = f" in project {project!r}" if project else ""
-        click.echo(f"No runs{where} in {api.store.root} yet. A first one:\n\n    python -c \"import runhaven; runhaven.init().log({{'loss': 1.0}})\"")
+        click.echo(
+            f"No runs{where} in {api.store.root} yet. A first one:\n\n    python -c \"import runhaven; runhaven.init().log({{'loss': 1.0}})\""
+        )
         return
     keys = _common_metrics(shown)
     head = ["NAME", "ID", "PROJECT", "STATE", "STARTED", "RUNTIME", "STEP", *keys]
@@ -47,7 +49,7 @@ def ls(context: click.Context, project: str | None, limit: int, *, is_all: bool,
         click.echo(click.style(f"{len(runs) - len(shown):,} more; `runhaven ls --all` lists them.", dim=True))
 
 
-def _common_metrics(runs: Any) -> list[str]:  # noqa: ANN401 - a sequence of runs
+def _common_metrics(runs: Any) -> list[str]:
     """Return the numbers that most of the runs' summaries have."""
     counts: dict[str, int] = {}
     for run in runs:

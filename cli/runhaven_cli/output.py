@@ -87,12 +87,12 @@ def table(rows: Sequence[Sequence[str]], *, head: Sequence[str] = (), right: Seq
     return "\n".join(lines)
 
 
-def echo_json(data: Any) -> None:  # noqa: ANN401 - anything that JSON can hold
+def echo_json(data: Any) -> None:
     """Print data as JSON; non-finite numbers as strings, so that every reader accepts it."""
     click.echo(json.dumps(_finite(data), indent=2, ensure_ascii=False, default=str))
 
 
-def _finite(data: Any) -> Any:  # noqa: ANN401 - anything that JSON can hold
+def _finite(data: Any) -> Any:
     if isinstance(data, float) and not math.isfinite(data):
         return "NaN" if math.isnan(data) else "Infinity" if data > 0 else "-Infinity"
     if isinstance(data, dict):

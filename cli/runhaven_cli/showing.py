@@ -33,8 +33,13 @@ def show(context: click.Context, run: str, metrics: tuple[str, ...], *, as_json:
     """
     found = open_api(context).run(run)
     if as_json:
-        series = [{"key": one.key, "stream": one.stream, "count": one.count, "last": one.last} for one in found.series()]
-        echo_json(facts(found) | {"metadata": found.metadata, "series": series, "alerts": found.alerts, "exception": found.exception})
+        series = [
+            {"key": one.key, "stream": one.stream, "count": one.count, "last": one.last} for one in found.series()
+        ]
+        echo_json(
+            facts(found)
+            | {"metadata": found.metadata, "series": series, "alerts": found.alerts, "exception": found.exception}
+        )
         return
     for line in (_title(found), *_warnings(found), "", _place(found)):
         click.echo(line)
@@ -52,9 +57,18 @@ def _warnings(run: Run) -> list[str]:
     if run.exception:
         lines.append(click.style(f"{run.exception['type']}: {run.exception['message']}", fg="red"))
     if run.incomplete:
-        lines.append(click.style(f"incomplete: {run.incomplete['lost_rows']:,} rows are missing ({run.incomplete['reason']})", fg="yellow"))
+        lines.append(
+            click.style(
+                f"incomplete: {run.incomplete['lost_rows']:,} rows are missing ({run.incomplete['reason']})",
+                fg="yellow",
+            )
+        )
     if run.damage:
-        lines.append(click.style(f"{len(run.damage)} stretches of its journal cannot be read; `runhaven doctor` says which", fg="yellow"))
+        lines.append(
+            click.style(
+                f"{len(run.damage)} stretches of its journal cannot be read; `runhaven doctor` says which", fg="yellow"
+            )
+        )
     return lines
 
 
@@ -98,10 +112,17 @@ def _metrics(run: Run, wanted: tuple[str, ...]) -> None:
 
 def _metric_row(run: Run, series: Series) -> list[str]:
     spans = read_spans(run, series.key, _SPARK)
-    finite = [span for span in spans if span.low == span.low]  # noqa: PLR0124 - NaN
+    finite = [span for span in spans if span.low == span.low]
     low = number(min((span.low for span in finite), default=None))
     high = number(max((span.high for span in finite), default=None))
-    return [f"  {series.key}", number(series.last), low, high, number(series.count), click.style(sparkline([span.last for span in spans]), fg="cyan")]
+    return [
+        f"  {series.key}",
+        number(series.last),
+        low,
+        high,
+        number(series.count),
+        click.style(sparkline([span.last for span in spans]), fg="cyan"),
+    ]
 
 
 def _curve(run: Run, key: str) -> None:
@@ -120,6 +141,9 @@ def read_spans(run: Run, key: str, buckets: int) -> list[Span]:
         curve = run.curve(key, buckets=buckets)
     except ImportError:
         rows = run.history(buckets, [key], pandas=False)
-        return [Span(row["_step"], row.get(f"{key}.min", row[key]), row.get(f"{key}.max", row[key]), row[key]) for row in rows]
+        return [
+            Span(row["_step"], row.get(f"{key}.min", row[key]), row.get(f"{key}.max", row[key]), row[key])
+            for row in rows
+        ]
     columns = (curve.x.tolist(), curve.min.tolist(), curve.max.tolist(), curve.last.tolist())
     return [Span(*values) for values in zip(*columns, strict=True)]

@@ -14,7 +14,9 @@ _POLL_S = 0.5
 
 @click.command()
 @click.argument("run", type=RUN)
-@click.option("-n", "--lines", type=click.IntRange(0), default=20, show_default=True, help="How many lines to begin with.")
+@click.option(
+    "-n", "--lines", type=click.IntRange(0), default=20, show_default=True, help="How many lines to begin with."
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
 @json_option
 @click.pass_context

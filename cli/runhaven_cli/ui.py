@@ -12,7 +12,14 @@ from runhaven.settings import store_directory
 
 
 @click.command()
-@click.option("-p", "--port", type=click.IntRange(0, 65535), default=7878, show_default=True, help="Port; another free one if it is taken.")
+@click.option(
+    "-p",
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=7878,
+    show_default=True,
+    help="Port; another free one if it is taken.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--prefix", default="", help="URL prefix, such as /proxy/7878 behind a notebook server.")
 @click.option("--remote", is_flag=True, help="Print how to reach the dashboard from another machine by ssh.")
@@ -28,7 +35,9 @@ def ui(context: click.Context, port: int, host: str, prefix: str, *, remote: boo
         click.echo(f"\n    {click.style(url, fg='cyan', underline=True)}\n")
         if remote:
             number = url.partition("://")[2].partition("/")[0].rpartition(":")[2]
-            click.echo(f"From your own machine:  ssh -N -L {number}:127.0.0.1:{number} {socket.gethostname()}\nthen open the address above there.\n")
+            click.echo(
+                f"From your own machine:  ssh -N -L {number}:127.0.0.1:{number} {socket.gethostname()}\nthen open the address above there.\n"
+            )
         click.echo(click.style("The address signs in one browser, once. Ctrl-C stops.", dim=True))
         if browser if browser is not None else _has_display() and not remote:
             webbrowser.open(url)

@@ -11,7 +11,18 @@ import runhaven
 from runhaven_cli.options import json_option
 from runhaven_cli.output import echo_json, table
 
-PACKAGES = ("psutil", "nvidia-ml-py", "click", "numpy", "fastapi", "uvicorn", "websockets", "lightning", "pytorch-lightning", "torch")
+PACKAGES = (
+    "psutil",
+    "nvidia-ml-py",
+    "click",
+    "numpy",
+    "fastapi",
+    "uvicorn",
+    "websockets",
+    "lightning",
+    "pytorch-lightning",
+    "torch",
+)
 
 
 def installed(package: str) -> str | None:

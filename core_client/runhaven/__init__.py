@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from runhaven._alert import AlertLevel
-    from runhaven.api import Api
     from runhaven._config import Config
+    from runhaven._run import Run
+    from runhaven._summary import Summary
+    from runhaven.api import Api
     from runhaven.errors import CommError, ConfigError, Error, NotFoundError, RunhavenError, StoreError, UsageError
     from runhaven.metric import Metric
-    from runhaven._run import Run
     from runhaven.saving import Policy
     from runhaven.session import attach, finish, init, login, setup, teardown
     from runhaven.settings import Settings
-    from runhaven._summary import Summary
 
     run: Run | None
     config: Config
@@ -75,12 +75,13 @@ _HOMES = {
     "Settings": "runhaven.settings",
     "Summary": "runhaven._summary",
 } | dict.fromkeys(
-    ("CommError", "ConfigError", "Error", "NotFoundError", "RunhavenError", "StoreError", "UsageError"), "runhaven.errors"
+    ("CommError", "ConfigError", "Error", "NotFoundError", "RunhavenError", "StoreError", "UsageError"),
+    "runhaven.errors",
 )
 _SESSION = ("attach", "finish", "init", "login", "setup", "teardown")
 
 
-def log(data: Mapping[str, Any], step: int | None = None, commit: bool | None = None, sync: bool | None = None) -> None:  # noqa: FBT001
+def log(data: Mapping[str, Any], step: int | None = None, commit: bool | None = None, sync: bool | None = None) -> None:
     """Keep a row of values in the current run; see `Run.log`.
 
     Raises:
@@ -92,10 +93,10 @@ def log(data: Mapping[str, Any], step: int | None = None, commit: bool | None = 
 def define_metric(  # noqa: PLR0913 - W&B's signature
     name: str,
     step_metric: str | Metric | None = None,
-    step_sync: bool | None = None,  # noqa: FBT001
-    hidden: bool | None = None,  # noqa: FBT001
+    step_sync: bool | None = None,
+    hidden: bool | None = None,
     summary: str | Sequence[str] | None = None,
-    overwrite: bool | None = None,  # noqa: FBT001
+    overwrite: bool | None = None,
     *,
     goal: str | None = None,
 ) -> Metric:
@@ -111,7 +112,7 @@ def save(
     glob_str: str | None = None,
     base_path: str | None = None,
     policy: Policy = "live",
-    glob: bool = True,  # noqa: FBT001, FBT002 - W&B's signature
+    glob: bool = True,
 ) -> list[str]:
     """Copy files into the current run; see `Run.save`.
 
@@ -121,7 +122,9 @@ def save(
     return _session().required().save(glob_str, base_path, policy, glob)
 
 
-def alert(title: str, text: str = "", level: str | AlertLevel | None = None, wait_duration: float | None = None) -> None:
+def alert(
+    title: str, text: str = "", level: str | AlertLevel | None = None, wait_duration: float | None = None
+) -> None:
     """Keep an alert of the current run and print it; see `Run.alert`.
 
     Raises:
@@ -139,11 +142,11 @@ def mark_preempting() -> None:
     _session().required().mark_preempting()
 
 
-def _session() -> Any:  # noqa: ANN401 - the module `runhaven.session`, loaded at the first use
+def _session() -> Any:
     return importlib.import_module("runhaven.session")
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
+def __getattr__(name: str) -> Any:
     """Load a public name at its first use, so that `import runhaven` stays quick."""
     if name == "run":
         return _session().current()

@@ -36,7 +36,7 @@ class Config:
         object.__setattr__(self, "_on_change", on_change)
         object.__setattr__(self, "_is_strict", is_strict)
 
-    def update(self, d: object = None, allow_val_change: bool | None = None, **values: Any) -> None:  # noqa: ANN401, FBT001 - W&B's signature
+    def update(self, d: object = None, allow_val_change: bool | None = None, **values: Any) -> None:
         """Set many values.
 
         Args:
@@ -71,7 +71,7 @@ class Config:
     def persist(self) -> None:
         """Do nothing: every change is kept as it happens. W&B has this method."""
 
-    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 - any value
+    def get(self, key: str, default: Any = None) -> Any:
         """Return a value, or the default if the key is not set."""
         return self._values.get(key, default)
 
@@ -87,7 +87,7 @@ class Config:
         """Return keys and values."""
         return self._values.items()
 
-    def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - any value
+    def __getitem__(self, key: str) -> Any:
         """Return a value; KeyError if the key is not set."""
         return self._values[key]
 
@@ -95,7 +95,7 @@ class Config:
         """Set a value."""
         self._set({key: value}, None)
 
-    def __getattr__(self, key: str) -> Any:  # noqa: ANN401 - any value
+    def __getattr__(self, key: str) -> Any:
         """Return a value; AttributeError if the key is not set."""
         if key.startswith("__"):
             raise AttributeError(key)
@@ -125,7 +125,7 @@ class Config:
         """Show the values."""
         return repr(self._values)
 
-    def _set(self, values: Mapping[Any, Any], allow_change: bool | None) -> None:  # noqa: FBT001 - passed through
+    def _set(self, values: Mapping[Any, Any], allow_change: bool | None) -> None:
         changed = {str(key): value for key, value in values.items() if str(key) not in self._locked}
         is_refused = allow_change is False or (self._is_strict and not allow_change)
         for key, value in changed.items() if is_refused else ():
@@ -187,10 +187,10 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 def _parse(path: Path, text: str) -> object:
     if path.suffix == ".json":
-        import json  # noqa: PLC0415 - one of two readers
+        import json
 
         return json.loads(text)
-    from runhaven.missing import require  # noqa: PLC0415 - only where a YAML file is read
+    from runhaven.missing import require
 
     yaml = require("yaml", feature="config from a YAML file", package="pyyaml")
     return yaml.safe_load(text)

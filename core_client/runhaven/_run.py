@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from runhaven import saving
 from runhaven._alert import Alerts
 from runhaven._config import Config
+from runhaven._summary import Summary
 from runhaven.errors import UsageError
 from runhaven.metric import Metric, parse_summary
 from runhaven.redaction import redact_text, redact_value
-from runhaven._summary import Summary
 from runhaven.value import flatten, to_json
 
 if TYPE_CHECKING:
@@ -110,8 +110,8 @@ class Run:
         self,
         data: Mapping[str, Any],
         step: int | None = None,
-        commit: bool | None = None,  # noqa: FBT001 - W&B's order
-        sync: bool | None = None,  # noqa: ARG002, FBT001 - W&B's old argument, without effect there too
+        commit: bool | None = None,
+        sync: bool | None = None,  # noqa: ARG002 - W&B's old argument, without effect there too
     ) -> None:
         """Keep a row of values.
 
@@ -134,7 +134,7 @@ class Run:
                 self._log_checked(data, step, commit)
         except UsageError:
             raise
-        except Exception as error:  # noqa: BLE001 - nothing of ours may stop a training
+        except Exception as error:
             self._notices.warn(f"a call of log() could not be kept: {error!r}.", about="log")
             logger.debug("log() failed", exc_info=True)
 
@@ -142,9 +142,11 @@ class Run:
         if self._is_finished and self._role in _WRITERS:
             self._misuse("log() after finish() keeps nothing; call runhaven.init() for a new run.")
         elif self._role != "disabled":
-            self._notices.debug_once("log() on a process that is not rank 0 keeps nothing; pass mode='shared' to keep it.")
+            self._notices.debug_once(
+                "log() on a process that is not rank 0 keeps nothing; pass mode='shared' to keep it."
+            )
 
-    def _log_checked(self, data: object, step: object, commit: bool | None) -> None:  # noqa: FBT001
+    def _log_checked(self, data: object, step: object, commit: bool | None) -> None:
         if not isinstance(data, Mapping):
             self._misuse(f"log() takes a dict of values, not {type(data).__name__}; this call kept nothing.")
             return
@@ -166,10 +168,10 @@ class Run:
         self,
         name: str,
         step_metric: str | Metric | None = None,
-        step_sync: bool | None = None,  # noqa: FBT001
-        hidden: bool | None = None,  # noqa: FBT001
+        step_sync: bool | None = None,
+        hidden: bool | None = None,
         summary: str | Sequence[str] | None = None,
-        overwrite: bool | None = None,  # noqa: FBT001
+        overwrite: bool | None = None,
         *,
         goal: str | None = None,
     ) -> Metric:
@@ -223,7 +225,7 @@ class Run:
         glob_str: str | os.PathLike[str] | None = None,
         base_path: str | os.PathLike[str] | None = None,
         policy: saving.Policy = "live",
-        glob: bool = True,  # noqa: FBT001, FBT002 - W&B's signature
+        glob: bool = True,
     ) -> list[str]:
         """Copy files into the run.
 
@@ -251,7 +253,11 @@ class Run:
         self._saved.refresh(is_end=is_end)
 
     def restore(
-        self, name: str, run_path: str | None = None, replace: bool = False, root: str | None = None  # noqa: FBT001, FBT002
+        self,
+        name: str,
+        run_path: str | None = None,
+        replace: bool = False,
+        root: str | None = None,
     ) -> TextIO | None:
         """Open a file that was saved into this run; None if there is none."""
         return saving.restore(self._saved.directory, name, run_path, replace=replace, root=root)
@@ -267,7 +273,7 @@ class Run:
 
     # End
 
-    def finish(self, exit_code: int | None = None, quiet: bool | None = None) -> None:  # noqa: ARG002, FBT001 - W&B's old argument
+    def finish(self, exit_code: int | None = None, quiet: bool | None = None) -> None:  # noqa: ARG002 - W&B's old argument
         """End the run as `finished` (0) or `failed` (anything else); later calls do nothing.
 
         Args:
@@ -318,10 +324,10 @@ class Run:
         try:
             data = {"time": time.time_ns() // 1000} | {key: to_json(value) for key, value in event.items()}
             self._journal.exclusively(self._journal.put_event, redact_value(data), is_vital)
-        except Exception:  # noqa: BLE001 - nothing of ours may stop a training
+        except Exception:
             logger.debug("an event could not be kept", exc_info=True)
 
-    def set_meta(self, **values: Any) -> None:  # noqa: ANN401 - name, notes, tags, group, job_type, sweep
+    def set_meta(self, **values: Any) -> None:
         """Set and keep name, notes, tags, group, job type or sweep."""
         self._meta.update(values)
         self.emit({"event": "meta", "set": values})
@@ -503,7 +509,7 @@ class Run:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle to a reference; unpickling attaches to the same run."""
-        from runhaven import session  # noqa: PLC0415 - the session stands above the run
+        from runhaven import session
 
         return session.attach, (str(self._identity.directory) if self._identity.directory else None,)
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 class Summary:
     """Values by key or by attribute; what the user writes wins over what was computed."""
 
-    def __init__(self, computed: Callable[[], Mapping[str, Any]], on_change: Callable[[dict[str, Any], list[str]], None]) -> None:
+    def __init__(
+        self, computed: Callable[[], Mapping[str, Any]], on_change: Callable[[dict[str, Any], list[str]], None]
+    ) -> None:
         """Start with what is computed.
 
         Args:
@@ -25,7 +27,7 @@ class Summary:
         object.__setattr__(self, "_written", {})
         object.__setattr__(self, "_removed", set())
 
-    def update(self, d: Mapping[str, Any] | None = None, **values: Any) -> None:  # noqa: ANN401 - any value
+    def update(self, d: Mapping[str, Any] | None = None, **values: Any) -> None:
         """Write many values."""
         changed = {str(key): value for key, value in {**(d or {}), **values}.items()}
         self._written.update(changed)
@@ -38,7 +40,7 @@ class Summary:
         nested = {key: value for key, value in flatten(self._written) if key not in written}
         return {key: value for key, value in self._computed().items() if key not in self._removed} | nested | written
 
-    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 - any value
+    def get(self, key: str, default: Any = None) -> Any:
         """Return a value, or the default if there is none."""
         try:
             return self[key]
@@ -53,7 +55,7 @@ class Summary:
         """Return keys and values, flat."""
         return self.as_dict().items()
 
-    def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - any value
+    def __getitem__(self, key: str) -> Any:
         """Return a value, or a dict of all values below `<key>.`; KeyError if there is neither."""
         if key in self._written:
             return self._written[key]
@@ -76,7 +78,7 @@ class Summary:
         self._removed.add(key)
         self._on_change({}, [key])
 
-    def __getattr__(self, key: str) -> Any:  # noqa: ANN401 - any value
+    def __getattr__(self, key: str) -> Any:
         """Return a value; AttributeError if there is none."""
         if key.startswith("__"):
             raise AttributeError(key)

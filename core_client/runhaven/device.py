@@ -37,7 +37,7 @@ def is_on_device(value: object) -> bool:
     return kind == "jax" and tensor.size == 1 and not _is_done(tensor)
 
 
-def _is_done(array: Any) -> bool:  # noqa: ANN401 - an array of JAX's
+def _is_done(array: Any) -> bool:
     try:
         return bool(array.is_ready())
     except AttributeError:

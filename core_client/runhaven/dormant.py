@@ -42,7 +42,7 @@ class DormantJournal:
         """Append one row."""
         self._journal().put_row(layout, step, time_us, values)
 
-    def put_event(self, data: Mapping[str, Any], vital: bool = False) -> None:  # noqa: FBT001, FBT002 - as JournalWriter's
+    def put_event(self, data: Mapping[str, Any], vital: bool = False) -> None:
         """Append one event."""
         self._journal().put_event(data, vital)
 
@@ -62,12 +62,12 @@ class NoJournal:
 
     def layout(self, schema: Schema) -> Layout:
         """Return the layout of a schema."""
-        from runhaven.journal.layout import Layout  # noqa: PLC0415 - a disabled run that logs nothing needs none
+        from runhaven.journal.layout import Layout
 
         return Layout(0, schema)
 
     def put_row(self, layout: Layout, step: int, time_us: int, values: Sequence[Any]) -> None:
         """Keep nothing."""
 
-    def put_event(self, data: Mapping[str, Any], vital: bool = False) -> None:  # noqa: FBT001, FBT002 - as JournalWriter's
+    def put_event(self, data: Mapping[str, Any], vital: bool = False) -> None:
         """Keep nothing."""

@@ -20,8 +20,8 @@ from runhaven.platform.lock import FileLock
 from runhaven.recorder import Recorder
 
 if TYPE_CHECKING:
-    from runhaven.journal.writer import JournalWriter
     from runhaven._run import Run
+    from runhaven.journal.writer import JournalWriter
 
 logger = logging.getLogger("runhaven")
 
@@ -85,7 +85,7 @@ class Lifetime:
         self._background.start()
 
     def _start_sampler(self) -> None:
-        from runhaven_gpu_monitor.sampler import Sampler  # noqa: PLC0415 - not needed where the load is not wanted
+        from runhaven_gpu_monitor.sampler import Sampler
 
         identity = self._run.identity
         if identity.directory is None:
@@ -96,9 +96,7 @@ class Lifetime:
         self._sampler = Sampler(
             lambda sample: system.log(sample, None, None),
             interval_s=self._run.settings.x_stats_sampling_interval,
-            on_device=lambda facts: self._run.emit(
-                {"event": "device", "stream": f"node={host}", "attributes": facts}
-            ),
+            on_device=lambda facts: self._run.emit({"event": "device", "stream": f"node={host}", "attributes": facts}),
             elect=lock.acquire,
         )
         self._sampler.start()
@@ -109,7 +107,7 @@ class Lifetime:
             self._run.emit({"event": "environment", "set": environment.describe() | environment.describe_slow()})
             if not self._run.settings.disable_git and (state := git.describe(Path.cwd())) is not None:
                 self._run.emit({"event": "environment", "set": {"git": self._keep_diff(state)}})
-        except Exception:  # noqa: BLE001 - nothing of ours may disturb the training
+        except Exception:
             logger.debug("the environment could not be captured", exc_info=True)
 
     def _keep_diff(self, state: git.GitState) -> dict[str, Any]:

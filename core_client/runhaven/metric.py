@@ -113,10 +113,8 @@ class Aggregate:
         self._last = value
         if value != value:  # noqa: PLR0124 - the quickest test for NaN, on the path of every log()
             return
-        if value < self._min:
-            self._min = value
-        if value > self._max:
-            self._max = value
+        self._min = min(self._min, value)
+        self._max = max(self._max, value)
         self._sum += value
         self._count += 1
 

@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 
-def require(module: str, *, feature: str, package: str | None = None) -> Any:  # noqa: ANN401 - a module
+def require(module: str, *, feature: str, package: str | None = None) -> Any:
     """Import a module that a feature needs.
 
     Args:

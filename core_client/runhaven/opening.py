@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runhaven import __version__
+from runhaven._run import Identity, Run
 from runhaven.capture import environment
 from runhaven.capture.signals import SignalWatch
 from runhaven.dormant import DormantJournal, NoJournal
@@ -27,7 +28,6 @@ from runhaven.platform.process import ProcessIdentity, is_alive
 from runhaven.platform.process import identity as own_identity
 from runhaven.recorder import Recorder
 from runhaven.redaction import redact_argv
-from runhaven._run import Identity, Run
 from runhaven.store.ids import new_run_id, validate_id
 from runhaven.store.layout import Store
 from runhaven.store.view import read_view
@@ -35,8 +35,8 @@ from runhaven.store.view import read_view
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runhaven.rank import Rank
     from runhaven._run import Role
+    from runhaven.rank import Rank
     from runhaven.settings import Settings
     from runhaven.store.layout import RunDirectory
 
@@ -84,7 +84,13 @@ def unkept(settings: Settings, notices: Notices, role: Role, on_finish: Callable
         started_s=time.time(),
     )
     return Run(
-        names, settings=settings, journal=journal, recorder=Recorder(journal), notices=notices, role=role, on_finish=on_finish
+        names,
+        settings=settings,
+        journal=journal,
+        recorder=Recorder(journal),
+        notices=notices,
+        role=role,
+        on_finish=on_finish,
     )
 
 
@@ -95,7 +101,9 @@ def _own(settings: Settings, store: Store, place: Rank, notices: Notices, on_fin
     entity = settings.entity or environment.user_name()
     directory, is_resumed = _choose(settings, store, entity, notices)
     rank_stream = f"rank={place.rank}" if settings.mode == "shared" and place.rank else ""
-    run = _open(directory, settings, notices, "main", place, stream=rank_stream, is_resumed=is_resumed, on_finish=on_finish)
+    run = _open(
+        directory, settings, notices, "main", place, stream=rank_stream, is_resumed=is_resumed, on_finish=on_finish
+    )
     _publish(store, directory, place)
     if settings.resume == "auto":
         _remember(store, settings, entity, directory)
@@ -111,11 +119,15 @@ def _choose(settings: Settings, store: Store, entity: str, notices: Notices) -> 
         validate_id(run_id)
         found = store.find(entity, project, run_id)
         if found is not None and settings.resume == "never":
-            message = f"run {entity}/{project}/{run_id} exists and resume='never'; choose another id, or resume='allow'."
+            message = (
+                f"run {entity}/{project}/{run_id} exists and resume='never'; choose another id, or resume='allow'."
+            )
             raise UsageError(message)
         if found is not None:
             if settings.resume is None:
-                notices.warn(f"run {entity}/{project}/{run_id} exists; going on with it (pass resume='allow' to mean it).")
+                notices.warn(
+                    f"run {entity}/{project}/{run_id} exists; going on with it (pass resume='allow' to mean it)."
+                )
             return found, True
     if settings.resume == "must":
         named = f"{entity}/{project}/{run_id}" if run_id else "no id"
@@ -267,7 +279,9 @@ def _open(  # noqa: PLR0913 - what makes up a live run
         starting_step=step,
         is_resumed=is_resumed,
     )
-    run = Run(names, settings=settings, journal=journal, recorder=recorder, notices=notices, role=role, on_finish=on_finish)
+    run = Run(
+        names, settings=settings, journal=journal, recorder=recorder, notices=notices, role=role, on_finish=on_finish
+    )
     if earlier is not None:
         run.recall(earlier)
     run.lifetime = Lifetime(run, journal, recorder, channel)
@@ -275,7 +289,7 @@ def _open(  # noqa: PLR0913 - what makes up a live run
     return run
 
 
-def open_journal(  # noqa: PLR0913 - what the first event says
+def open_journal(
     directory: RunDirectory, role: Role, place: Rank, channel: SignalWatch, *, step: int, is_resumed: bool
 ) -> JournalWriter:
     """Open a journal of this process's own in a run, and say in it whose it is.

@@ -44,7 +44,7 @@ class Journal(Protocol):
         """Append one row."""
         ...
 
-    def put_event(self, data: Mapping[str, Any], vital: bool = False) -> None:  # noqa: FBT001, FBT002
+    def put_event(self, data: Mapping[str, Any], vital: bool = False) -> None:
         """Append one event."""
         ...
 
@@ -54,7 +54,9 @@ class Shape:
 
     __slots__ = ("axes", "folds", "keys", "lacks", "layout", "number", "shown", "types")
 
-    def __init__(self, layout: Layout, folds: list[tuple[int, Aggregate]], axes: list[tuple[int, str]], lacks: list[str]) -> None:
+    def __init__(
+        self, layout: Layout, folds: list[tuple[int, Aggregate]], axes: list[tuple[int, str]], lacks: list[str]
+    ) -> None:
         self.layout = layout
         self.keys = tuple(key for key, _ in layout.schema.cells)
         self.types = tuple(_PYTHON_TYPES.get(kind) for _, kind in layout.schema.cells)
@@ -102,7 +104,7 @@ class Recorder:
 
     # Logging
 
-    def log(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:  # noqa: FBT001 - W&B's order
+    def log(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:
         """Write one row."""
         shape = self._shapes.get(tuple(data))
         if shape is None:
@@ -120,7 +122,12 @@ class Recorder:
             self._log_any(data, step, commit)
 
     def _append(
-        self, shape: Shape, cells: Sequence[Any], shown: Sequence[Any], step: int | None, commit: bool | None  # noqa: FBT001
+        self,
+        shape: Shape,
+        cells: Sequence[Any],
+        shown: Sequence[Any],
+        step: int | None,
+        commit: bool | None,
     ) -> None:
         """Write a row at its step and move the counter; runs exclusively."""
         if shape.lacks and self._append_with_axes(shape, shown, step, commit):
@@ -136,7 +143,7 @@ class Recorder:
         self._write(shape, cells, shown, step, time.time_ns() // 1000)
         self.step = following
 
-    def _write(self, shape: Shape, cells: Sequence[Any], shown: Sequence[Any], step: int, time_us: int) -> None:  # noqa: PLR0913
+    def _write(self, shape: Shape, cells: Sequence[Any], shown: Sequence[Any], step: int, time_us: int) -> None:
         self._journal.put_row(shape.layout, step, time_us, cells)
         shape.shown = shown
         shape.number = self._journal.number
@@ -145,7 +152,7 @@ class Recorder:
         for index, name in shape.axes:
             self._axes[name] = shown[index]
 
-    def _append_with_axes(self, shape: Shape, shown: Sequence[Any], step: int | None, commit: bool | None) -> bool:  # noqa: FBT001
+    def _append_with_axes(self, shape: Shape, shown: Sequence[Any], step: int | None, commit: bool | None) -> bool:
         """Write the row with the last values of the step metrics that it lacks; False if there are none yet."""
         known = {name: self._axes[name] for name in shape.lacks if name in self._axes}
         if known:
@@ -154,7 +161,7 @@ class Recorder:
             self._append_cells(cells, data, step, commit)
         return bool(known)
 
-    def _log_any(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:  # noqa: FBT001
+    def _log_any(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:
         """Write a row of any values: nested, from other libraries, or on a device."""
         leaves = dict(flatten(data))
         away = {key: value for key, value in leaves.items() if is_on_device(value)}
@@ -167,18 +174,22 @@ class Recorder:
             self._journal.exclusively(self._append_cells, cells, shown, step, commit)
 
     def _append_cells(
-        self, cells: dict[str, tuple[CellType, Any]], shown: dict[str, Any], step: int | None, commit: bool | None  # noqa: FBT001
+        self,
+        cells: dict[str, tuple[CellType, Any]],
+        shown: dict[str, Any],
+        step: int | None,
+        commit: bool | None,
     ) -> None:
         shape = self._shape(cells)
         self._append(shape, [cell for _, cell in cells.values()], tuple(shown.values()), step, commit)
 
-    def _append_in_parts(  # noqa: PLR0913 - what one log() call comes down to
+    def _append_in_parts(
         self,
         cells: dict[str, tuple[CellType, Any]],
         shown: dict[str, Any],
         copies: list[tuple[list[str], Deferred]],
         step: int | None,
-        commit: bool | None,  # noqa: FBT001
+        commit: bool | None,
     ) -> None:
         """Write what is in host memory at once; the rest follows at the same step and time when it has arrived."""
         at, now = (self.step if step is None else step), time.time_ns() // 1000
@@ -243,7 +254,9 @@ class Recorder:
             key: aggregate for key, aggregate in self._aggregates.items() if rule_for(self._rules, key) is not rule
         }
 
-    def resume(self, values: Mapping[str, Any], rules: Mapping[str, Metric], aggregates: Mapping[str, Aggregate]) -> None:
+    def resume(
+        self, values: Mapping[str, Any], rules: Mapping[str, Metric], aggregates: Mapping[str, Aggregate]
+    ) -> None:
         """Go on from the newest values, the rules and the aggregates of an earlier session."""
         self._earlier = dict(values)
         self._rules = dict(rules)

@@ -74,7 +74,13 @@ _PLACES: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         "name",
     ),
-    (re.compile(rf"(?<![\w])(--?[\w.-]{{0,40}}?(?:{_NAMES})[\w.-]*[ \t]{{1,8}})(\"[^\"\n]*\"|'[^'\n]*'|[^\s-][^\s]*)", re.IGNORECASE), "name"),
+    (
+        re.compile(
+            rf"(?<![\w])(--?[\w.-]{{0,40}}?(?:{_NAMES})[\w.-]*[ \t]{{1,8}})(\"[^\"\n]*\"|'[^'\n]*'|[^\s-][^\s]*)",
+            re.IGNORECASE,
+        ),
+        "name",
+    ),
     (re.compile(r"(\bmachine\s+\S+\s+login\s+\S+\s+password\s+)(\S+)"), rf"\1{MASK}"),
 )
 # One quick look tells most lines from those that need the patterns above.
@@ -140,7 +146,7 @@ def _redact_named(match: re.Match[str]) -> str:
     return f"{name}{quote}{MASK}{quote}"
 
 
-def redact_value(value: Any, *, key: str = "") -> Any:  # noqa: ANN401 - a tree of any values
+def redact_value(value: Any, *, key: str = "") -> Any:
     """Return a copy of a tree of dicts and lists without its secrets.
 
     A scalar under a secret-looking key is masked whole, unless it is a bool or None; other strings as `redact_text` does.

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runhaven import rank as ranks
-from runhaven.capture.exceptions import ExceptionCapture
 from runhaven._config import select, to_mapping
+from runhaven.capture.exceptions import ExceptionCapture
 from runhaven.errors import UsageError
 from runhaven.opening import attach as attach_run
 from runhaven.opening import open_run
@@ -30,6 +30,7 @@ _live: list[Run] = []
 _current: Run | None = None
 _exceptions: ExceptionCapture | None = None
 _setup: dict[str, Any] = {}
+
 
 def current() -> Run | None:
     """Return the run that the module functions work on."""
@@ -53,7 +54,7 @@ def setup(settings: Settings | Mapping[str, Any] | None = None) -> None:
     _setup.update(_given(settings))
 
 
-def login(key: str | None = None, **_: Any) -> bool:  # noqa: ANN401 - W&B's other arguments have no meaning here
+def login(key: str | None = None, **_: Any) -> bool:
     """Store a key for a later server; nothing is asked of the network.
 
     Returns:
@@ -79,21 +80,21 @@ def init(  # noqa: PLR0913 - W&B's signature
     config: object = None,
     config_exclude_keys: Sequence[str] | None = None,
     config_include_keys: Sequence[str] | None = None,
-    allow_val_change: bool | None = None,  # noqa: FBT001
+    allow_val_change: bool | None = None,
     group: str | None = None,
     job_type: str | None = None,
     mode: str | None = None,
-    force: bool | None = None,  # noqa: ARG001, FBT001 - about W&B's login
-    reinit: bool | str | None = None,  # noqa: FBT001
-    resume: bool | str | None = None,  # noqa: FBT001
+    force: bool | None = None,  # noqa: ARG001 - about W&B's login
+    reinit: bool | str | None = None,
+    resume: bool | str | None = None,
     resume_from: str | None = None,
     fork_from: str | None = None,
-    save_code: bool | None = None,  # noqa: FBT001
-    tensorboard: bool | None = None,  # noqa: ARG001, FBT001
-    sync_tensorboard: bool | None = None,  # noqa: ARG001, FBT001
-    monitor_gym: bool | None = None,  # noqa: ARG001, FBT001
+    save_code: bool | None = None,
+    tensorboard: bool | None = None,  # noqa: ARG001
+    sync_tensorboard: bool | None = None,  # noqa: ARG001
+    monitor_gym: bool | None = None,  # noqa: ARG001
     settings: Settings | Mapping[str, Any] | None = None,
-    **legacy: Any,  # noqa: ANN401 - names that tutorials use and W&B removed
+    **legacy: Any,
 ) -> Run:
     """Start a run, and make it the one that `runhaven.log()` and its like work on.
 
@@ -243,7 +244,7 @@ def made_current(run: Run) -> Iterator[None]:
 
 def teardown(exit_code: int | None = None) -> None:
     """End all runs of this process."""
-    for run in list(_live):
+    for run in _live:
         run.finish(exit_code)
 
 
@@ -266,7 +267,7 @@ def _watch_process() -> None:
 
 
 def _on_exception(facts: dict[str, Any]) -> None:
-    for run in list(_live):
+    for run in _live:
         run.emit({"event": "exception", **facts}, is_vital=True)
 
 

@@ -128,7 +128,7 @@ _KINDS: dict[str, str] = {item.name: str(item.type) for item in fields(Settings)
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
-def _parse(name: str, value: Any) -> Any:  # noqa: ANN401 - settings have many types
+def _parse(name: str, value: Any) -> Any:
     if value is None:
         return None
     text = str(value).strip()
@@ -208,7 +208,7 @@ def from_files(directory: Path, home: Path) -> dict[str, Any]:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    import tomllib  # noqa: PLC0415 - only where a file exists: it costs milliseconds
+    import tomllib
 
     try:
         return tomllib.loads(path.read_text("utf-8"))

@@ -58,11 +58,13 @@ class MemoryJournal:
         """Keep one row."""
         row: dict[str, Any] = {"_step": step, "_timestamp": time_us / 1e6}
         for (key, kind), cell in zip(layout.schema.cells, values, strict=True):
-            row[key] = cell.decode("utf-8", "surrogatepass") if kind == "s" else decode_json(cell) if kind == "j" else cell
+            row[key] = (
+                cell.decode("utf-8", "surrogatepass") if kind == "s" else decode_json(cell) if kind == "j" else cell
+            )
         self.rows.append(row)
         self.number += 1
 
-    def put_event(self, data: Mapping[str, Any], vital: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - as JournalWriter's
+    def put_event(self, data: Mapping[str, Any], vital: bool = False) -> None:  # noqa: ARG002 - as JournalWriter's
         """Keep one event."""
         self.events.append(dict(data))
         self.number += 1
@@ -78,9 +80,7 @@ class RecordedRun(Run):
     def __init__(self, *, project: str = "test", settings: Settings | None = None) -> None:
         """Start a run with nothing in it."""
         self.journal = MemoryJournal()
-        names = Identity(
-            entity="test", project=project, id="recorded", ulid="", directory=None, started_s=time.time()
-        )
+        names = Identity(entity="test", project=project, id="recorded", ulid="", directory=None, started_s=time.time())
         super().__init__(
             names,
             settings=settings or Settings(strict=True, allow_val_change=True),
@@ -120,10 +120,10 @@ def record(*, project: str = "test", settings: Settings | None = None) -> Iterat
         yield run
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - one fixture
+def __getattr__(name: str) -> Any:
     """Make the pytest fixture when it is asked for, so that this module works without pytest."""
     if name == "recorded_run":
-        import pytest  # noqa: PLC0415 - only a test that wants the fixture needs it
+        import pytest
 
         @pytest.fixture
         def recorded_run() -> Iterator[RecordedRun]:

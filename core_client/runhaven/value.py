@@ -109,11 +109,11 @@ def _no_number(_: object) -> None:
     return None
 
 
-def _itself(value: Any) -> Any:  # noqa: ANN401 - a number of Python's own
+def _itself(value: Any) -> Any:
     return value
 
 
-def _array_item(value: Any) -> bool | int | float | None:  # noqa: ANN401 - an array of any library
+def _array_item(value: Any) -> bool | int | float | None:
     try:
         is_scalar = value.ndim == 0 or (value.ndim == 1 and value.shape[0] == 1)
         is_away = family(type(value)) == "torch" and value.device.type != "cpu"
@@ -122,7 +122,7 @@ def _array_item(value: Any) -> bool | int | float | None:  # noqa: ANN401 - an a
     return _item(value) if is_scalar and not is_away else None
 
 
-def _item(value: Any) -> bool | int | float | None:  # noqa: ANN401 - a scalar of any library
+def _item(value: Any) -> bool | int | float | None:
     try:
         number = value.item()
     except Exception:  # noqa: BLE001 - another library's array may fail in any way: it then counts as no number
@@ -162,7 +162,7 @@ def _to_json(value: object, depth: int) -> JsonValue:
     return _from_library(value, depth)
 
 
-def _mapping(value: Any, depth: int) -> JsonValue:  # noqa: ANN401 - any mapping
+def _mapping(value: Any, depth: int) -> JsonValue:
     return {str(key): to_json(item, depth + 1) for key, item in value.items()}
 
 
@@ -184,7 +184,7 @@ _CONVERTERS: tuple[tuple[tuple[type, ...], Callable[[Any, int], JsonValue]], ...
 )
 
 
-def _from_library(value: Any, depth: int) -> JsonValue:  # noqa: ANN401 - anything
+def _from_library(value: Any, depth: int) -> JsonValue:
     kind = family(type(value))
     if kind == "dtype":
         return str(value)
@@ -205,8 +205,8 @@ def _from_library(value: Any, depth: int) -> JsonValue:  # noqa: ANN401 - anythi
     return _typed_repr(value)
 
 
-def _omegaconf(value: Any) -> object:  # noqa: ANN401 - a container of OmegaConf's
-    from omegaconf import OmegaConf  # noqa: PLC0415 - it is loaded already: the value is its own
+def _omegaconf(value: Any) -> object:
+    from omegaconf import OmegaConf
 
     try:
         return OmegaConf.to_container(value, resolve=True)
@@ -214,7 +214,7 @@ def _omegaconf(value: Any) -> object:  # noqa: ANN401 - a container of OmegaConf
         return OmegaConf.to_container(value, resolve=False)
 
 
-def _array(value: Any, depth: int) -> JsonValue:  # noqa: ANN401 - an array of any library
+def _array(value: Any, depth: int) -> JsonValue:
     shape = [int(size) for size in value.shape]
     is_on_host = str(getattr(value, "device", "cpu")).startswith("cpu") or family(type(value)) != "torch"
     if math.prod(shape) <= _MAX_LIST and is_on_host:
@@ -232,7 +232,7 @@ def _typed_repr(value: object) -> JsonValue:
     return {"_type": "repr", "class": f"{kind.__module__}.{kind.__qualname__}", "value": text[:_MAX_REPR]}
 
 
-def from_json(value: Any) -> Any:  # noqa: ANN401 - a JSON value has no narrower type
+def from_json(value: Any) -> Any:
     """Undo what `to_json` did to non-finite floats."""
     if isinstance(value, list):
         return [from_json(item) for item in cast("list[Any]", value)]

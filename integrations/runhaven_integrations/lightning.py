@@ -49,7 +49,7 @@ class RunhavenLogger(Logger):
         id: str | None = None,  # noqa: A002 - the name in both APIs
         experiment: runhaven.Run | None = None,
         prefix: str = "",
-        **init_arguments: Any,  # noqa: ANN401 - those of runhaven.init()
+        **init_arguments: Any,
     ) -> None:
         """Prepare a logger; nothing is created yet.
 
@@ -101,7 +101,7 @@ class RunhavenLogger(Logger):
         return self._save_dir
 
     @rank_zero_only
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *_: Any, **__: Any) -> None:  # noqa: ANN401 - Lightning's signature
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *_: Any, **__: Any) -> None:
         """Put hyper-parameters into the run's configuration, whatever their types."""
         self.experiment.config.update(params, allow_val_change=True)
 

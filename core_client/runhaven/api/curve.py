@@ -104,7 +104,9 @@ def reduce_points(xs: Floats, values: Floats, buckets: int) -> Curve:
     newest = np.maximum.reduceat(np.where(is_finite, np.arange(count), -1), starts)
     last = np.where(newest >= 0, shown[newest], np.nan)
     nonfinite = np.add.reduceat((~is_finite).astype(np.int64), starts)
-    return Curve(xs[ends - 1], last, np.fmin.reduceat(shown, starts), np.fmax.reduceat(shown, starts), ends - starts, nonfinite)
+    return Curve(
+        xs[ends - 1], last, np.fmin.reduceat(shown, starts), np.fmax.reduceat(shown, starts), ends - starts, nonfinite
+    )
 
 
 def _starts(xs: Floats, buckets: int) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ _ABSENT = object()
 
 
 def _compare(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    def check(value: Any, operand: Any) -> bool:  # noqa: ANN401 - values of any type
+    def check(value: Any, operand: Any) -> bool:
         try:
             return value is not _ABSENT and test(value, operand)
         except TypeError:
@@ -25,11 +25,11 @@ def _compare(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     return check
 
 
-def _equals(value: Any, operand: Any) -> bool:  # noqa: ANN401 - values of any type
+def _equals(value: Any, operand: Any) -> bool:
     return value == operand or (isinstance(value, list) and operand in value)
 
 
-def _is_in(value: Any, operand: Any) -> bool:  # noqa: ANN401 - values of any type
+def _is_in(value: Any, operand: Any) -> bool:
     return any(_equals(value, item) for item in operand)
 
 
@@ -78,7 +78,7 @@ def matches(run: Run, filters: Mapping[str, Any]) -> bool:
     return all(_passes(run, name, condition) for name, condition in filters.items())
 
 
-def _passes(run: Run, name: str, condition: Any) -> bool:  # noqa: ANN401 - a part of a filter
+def _passes(run: Run, name: str, condition: Any) -> bool:
     if name == "$and":
         return all(matches(run, part) for part in condition)
     if name == "$or":
@@ -88,21 +88,25 @@ def _passes(run: Run, name: str, condition: Any) -> bool:  # noqa: ANN401 - a pa
     if name == "$not":
         return not matches(run, condition)
     value = read_field(run, name)
-    if not isinstance(condition, dict) or not any(str(key).startswith("$") for key in cast("dict[str, Any]", condition)):
+    if not isinstance(condition, dict) or not any(
+        str(key).startswith("$") for key in cast("dict[str, Any]", condition)
+    ):
         return _OPERATORS["$eq"](value, condition)
     return all(_check(value, operator, operand) for operator, operand in cast("dict[str, Any]", condition).items())
 
 
-def _check(value: Any, operator: str, operand: Any) -> bool:  # noqa: ANN401 - values of any type
+def _check(value: Any, operator: str, operand: Any) -> bool:
     if operator == "$not":
         return not all(_check(value, inner, item) for inner, item in operand.items())
     if operator not in _OPERATORS:
-        message = f"The filter operator {operator!r} is not known; use one of {', '.join(_OPERATORS)}, $not, $and, $or, $nor."
+        message = (
+            f"The filter operator {operator!r} is not known; use one of {', '.join(_OPERATORS)}, $not, $and, $or, $nor."
+        )
         raise UsageError(message)
     return _OPERATORS[operator](value, operand)
 
 
-def read_field(run: Run, name: str) -> Any:  # noqa: ANN401 - values of any type
+def read_field(run: Run, name: str) -> Any:
     """Return what a filter or an order calls `name`; a marker that equals nothing if the run has no such value.
 
     Raises:
@@ -120,7 +124,7 @@ def read_field(run: Run, name: str) -> Any:  # noqa: ANN401 - values of any type
     raise UsageError(message)
 
 
-def _descend(tree: Any, path: str) -> Any:  # noqa: ANN401 - values of any type
+def _descend(tree: Any, path: str) -> Any:
     if isinstance(tree, dict):
         branch = cast("dict[str, Any]", tree)
         if path in branch:

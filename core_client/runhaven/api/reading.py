@@ -146,7 +146,11 @@ class Api:
         ]
         if order:
             name = order.lstrip("+-")
-            with_value = sorted((run for run in found if sort_key(run, name)[0] < 2), key=lambda run: sort_key(run, name), reverse=order.startswith("-"))  # noqa: PLR2004
+            with_value = sorted(
+                (run for run in found if sort_key(run, name)[0] < 2),
+                key=lambda run: sort_key(run, name),
+                reverse=order.startswith("-"),
+            )
             found = with_value + [run for run in found if sort_key(run, name)[0] == 2]  # noqa: PLR2004
         return Runs(found)
 

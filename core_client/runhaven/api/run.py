@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from runhaven.api.history import bucket_rows, scan
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from runhaven.store.layout import RunDirectory
     from runhaven.store.liveness import State
     from runhaven.store.view import LogLine
+
 
 class Run:
     """Reads one run. Cheap to make; the journals are read when something of them is first asked for.
@@ -104,7 +105,7 @@ class Run:
     @property
     def created_at(self) -> str:
         """When it was created, ISO 8601 in UTC."""
-        return datetime.fromtimestamp(self.created / 1e6, timezone.utc).isoformat(timespec="seconds")
+        return datetime.fromtimestamp(self.created / 1e6, UTC).isoformat(timespec="seconds")
 
     @property
     def updated(self) -> int:
@@ -228,13 +229,20 @@ class Run:
                 rule = rule_for(view.metrics, entry.key) if not entry.stream.startswith("node=") else None
                 found.append(
                     Series(
-                        entry.stream, entry.key, entry.type, entry.count, entry.step_min, entry.step_max, entry.last,
-                        rule.step_metric if rule else None, bool(rule and rule.hidden),
+                        entry.stream,
+                        entry.key,
+                        entry.type,
+                        entry.count,
+                        entry.step_min,
+                        entry.step_max,
+                        entry.last,
+                        rule.step_metric if rule else None,
+                        bool(rule and rule.hidden),
                     )  # fmt: skip
                 )
             return sorted(found, key=lambda series: (series.stream, series.key))
 
-    def curve(  # noqa: PLR0913 - what a chart asks for
+    def curve(
         self,
         key: str,
         *,
@@ -258,11 +266,13 @@ class Run:
         Raises:
             ImportError: If numpy is missing.
         """
-        from runhaven.api.curve import make_curve  # noqa: PLC0415 - only curves need numpy
+        from runhaven.api.curve import make_curve
 
         with self._lock:
             view = self._view(with_rows=True)
-            return make_curve(view, key, stream=stream, x=x, buckets=buckets, bounds=(start, stop), origin_us=self.created)
+            return make_curve(
+                view, key, stream=stream, x=x, buckets=buckets, bounds=(start, stop), origin_us=self.created
+            )
 
     def scan_history(
         self,
@@ -289,7 +299,9 @@ class Run:
             view = self._view(with_rows=True)
             rows = scan(view, stream="" if stream == "default" else stream, origin_us=self.created)
         for row in rows:
-            if (min_step is not None and row["_step"] < min_step) or (max_step is not None and row["_step"] >= max_step):
+            if (min_step is not None and row["_step"] < min_step) or (
+                max_step is not None and row["_step"] >= max_step
+            ):
                 continue
             if keys is None:
                 yield row
@@ -301,9 +313,9 @@ class Run:
         samples: int = 500,
         keys: Sequence[str] | None = None,
         x_axis: str = "_step",
-        pandas: bool = True,  # noqa: FBT001, FBT002 - W&B's signature
+        pandas: bool = True,
         stream: str = "default",
-    ) -> Any:  # noqa: ANN401 - a DataFrame, or a list of dicts
+    ) -> Any:
         """Return the rows, or at most `samples` buckets of them when there are more.
 
         A bucket holds each key's last value, and its exact extremes as `<key>.min` and `<key>.max`: nothing is sampled
@@ -319,7 +331,9 @@ class Run:
         Raises:
             NotFoundError: If a key was never logged.
         """
-        self._check_keys([*(keys or []), *([] if x_axis.startswith("_") else [x_axis])], "" if stream == "default" else stream)
+        self._check_keys(
+            [*(keys or []), *([] if x_axis.startswith("_") else [x_axis])], "" if stream == "default" else stream
+        )
         rows = list(self.scan_history(stream=stream))
         wanted = list(dict.fromkeys((*(keys or []), *([] if x_axis.startswith("_") else [x_axis]))))
         if keys is not None:
@@ -333,10 +347,14 @@ class Run:
         known = {series.key for series in self.series(stream)}
         for key in keys:
             if key not in known:
-                import difflib  # noqa: PLC0415 - only for the message
+                import difflib
 
                 near = difflib.get_close_matches(key, known, n=3)
-                hint = f"Did you mean {', '.join(map(repr, near))}?" if near else f"It has {', '.join(map(repr, sorted(known)[:20])) or 'none'}."
+                hint = (
+                    f"Did you mean {', '.join(map(repr, near))}?"
+                    if near
+                    else f"It has {', '.join(map(repr, sorted(known)[:20])) or 'none'}."
+                )
                 message = f"run {self.name} never logged {key!r}. {hint}"
                 raise NotFoundError(message)
 
@@ -360,9 +378,9 @@ class Run:
         return f"<Run {self.name} {'/'.join(self.path)} ({self.state})>"
 
 
-def _to_frame(rows: list[dict[str, Any]]) -> Any:  # noqa: ANN401 - a DataFrame where pandas is installed
+def _to_frame(rows: list[dict[str, Any]]) -> Any:
     try:
-        import pandas as pd  # noqa: PLC0415 - never a dependency
+        import pandas as pd
     except ImportError:
         return rows
     return pd.DataFrame(rows)

@@ -92,14 +92,14 @@ class Console:
 class _Tap:
     """A stream whose `write` also appends to a queue."""
 
-    def __init__(self, name: str, stream: Any) -> None:  # noqa: ANN401 - anything with a write method
+    def __init__(self, name: str, stream: Any) -> None:
         self.name = name
         self.chunks: deque[tuple[int, str]] = deque(maxlen=_MAX_CHUNKS)
         self.lines = _Lines()
         self._stream = stream
         original, append, now = stream.write, self.chunks.append, time.time_ns
 
-        def write(text: str) -> Any:  # noqa: ANN401 - what the stream's own write returns
+        def write(text: str) -> Any:
             result = original(text)
             append((now(), text))
             return result
@@ -145,7 +145,7 @@ class _Lines:
 def _last_state(line: str) -> str:
     """Keep of a line what the last carriage return left, and that return if nothing followed it yet."""
     head, _, last = line[-_MAX_LINE:].rpartition("\r")
-    return last if last else f"{head.rpartition(chr(13))[2]}\r"
+    return last or f"{head.rpartition(chr(13))[2]}\r"
 
 
 def _settle(line: str) -> str:

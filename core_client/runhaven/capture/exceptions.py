@@ -79,10 +79,10 @@ class ExceptionCapture:
             self._tell(arguments.exc_value, is_fatal=False)
         self._thread_hook(arguments)
 
-    def _on_exit(self, status: Any = None) -> None:  # noqa: ANN401 - sys.exit takes anything
+    def _on_exit(self, status: Any = None) -> None:
         self.exit_code = 0 if status is None else status if isinstance(status, int) else 1
         self._exit(status)
 
-    def _on_cell(self, result: Any) -> None:  # noqa: ANN401 - an ExecutionResult of IPython's
+    def _on_cell(self, result: Any) -> None:
         if result.error_in_exec is not None:
             self._tell(result.error_in_exec, is_fatal=False)

@@ -14,7 +14,7 @@ DIFF_LIMIT = 10 << 20
 _TIMEOUT_S = 10
 _UNTRACKED_LIMIT = 256 << 10
 _SOURCE = frozenset(
-    ".py .pyi .ipynb .toml .yaml .yml .json .cfg .ini .md .rst .txt .sh .c .cc .cpp .cu .cuh .h .hpp .rs .go .js .ts .jl .r .sql".split()
+    [".py", ".pyi", ".ipynb", ".toml", ".yaml", ".yml", ".json", ".cfg", ".ini", ".md", ".rst", ".txt", ".sh", ".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".hpp", ".rs", ".go", ".js", ".ts", ".jl", ".r", ".sql"]
 )
 
 
@@ -74,7 +74,11 @@ def _untracked(top: Path, status: str) -> str:
     for line in status.splitlines():
         name = line[3:].strip('"')
         path = top / name
-        is_wanted = line.startswith("??") and path.suffix in _SOURCE and not any(part.startswith(".") for part in Path(name).parts)
+        is_wanted = (
+            line.startswith("??")
+            and path.suffix in _SOURCE
+            and not any(part.startswith(".") for part in Path(name).parts)
+        )
         if not is_wanted or path.is_symlink() or not path.is_file() or path.stat().st_size > room:
             continue
         text = path.read_text("utf-8", "replace")

@@ -75,7 +75,7 @@ class SignalWatch:
         """
         if signal.getsignal(number) != self._handle:
             return
-        import ctypes  # noqa: PLC0415 - needed only at the very end
+        import ctypes
 
         with contextlib.suppress(AttributeError, OSError):
             restore = ctypes.CDLL(None).signal

@@ -33,10 +33,12 @@ _WIDTHS: dict[CellType, int] = {"f": 8, "i": 8, "b": 1, "s": 4, "j": 4}
 
 def encode_json(value: object) -> bytes:
     """Encode a value as compact UTF-8 JSON; it must hold nothing that JSON cannot."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "surrogatepass")
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
+        "utf-8", "surrogatepass"
+    )
 
 
-def decode_json(data: bytes | memoryview) -> Any:  # noqa: ANN401 - a JSON value has no narrower type
+def decode_json(data: bytes | memoryview) -> Any:
     """Decode what `encode_json` made.
 
     Raises:
@@ -159,7 +161,9 @@ def block_from_planes(writer: str, layout: Layout, numbers: array[int], planes: 
     return RowBlock(writer, layout.schema, numbers, steps, times, tuple(columns))
 
 
-def block_from_bodies(writer: str, layout: Layout, numbers: array[int], bodies: Sequence[bytes | memoryview]) -> RowBlock:
+def block_from_bodies(
+    writer: str, layout: Layout, numbers: array[int], bodies: Sequence[bytes | memoryview]
+) -> RowBlock:
     """Rebuild rows of any layout from their bodies, one by one.
 
     Raises:

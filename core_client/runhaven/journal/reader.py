@@ -49,9 +49,7 @@ class JournalReader:
         damage: Stretches that could not be read so far.
     """
 
-    def __init__(
-        self, directory: Path, *, spool: Path | None = None, rows: Literal["all", "recent"] = "all"
-    ) -> None:
+    def __init__(self, directory: Path, *, spool: Path | None = None, rows: Literal["all", "recent"] = "all") -> None:
         """Prepare to read; touches no file yet.
 
         Args:
@@ -132,7 +130,9 @@ def _opened(records: Iterable[_ClosedRows | RowBlock | Event]) -> list[RowBlock 
 
 def _recent(records: list[_ClosedRows | RowBlock | Event]) -> list[RowBlock | Event]:
     """Open only the rows after the last snapshot; a batch's events come before its rows, so compare numbers."""
-    snapshots = [record.number for record in records if isinstance(record, Event) and record.data.get("event") == "snapshot"]
+    snapshots = [
+        record.number for record in records if isinstance(record, Event) and record.data.get("event") == "snapshot"
+    ]
     last = max(snapshots, default=-1)
     kept: list[_ClosedRows | RowBlock | Event] = []
     for record in records:
@@ -191,7 +191,9 @@ class _WriterReader:
                 resumed = _next_frame(data, position + 1)
                 if resumed is None:
                     break
-                self._damage.append(Damage(self._file.name, self._offset + position, resumed - position, "no sound frame"))
+                self._damage.append(
+                    Damage(self._file.name, self._offset + position, resumed - position, "no sound frame")
+                )
                 position = resumed
                 continue
             found += self._open_batch(frame, payload, self._offset + position)
@@ -210,12 +212,12 @@ class _WriterReader:
                 elif section.kind == ROWS_SECTION:
                     layout = self._layouts[section.schema]
                     found.append(
-                        _ClosedRows(
-                            self._name, layout, frame.first, section, self._next, self._file.name, self._damage
-                        )
+                        _ClosedRows(self._name, layout, frame.first, section, self._next, self._file.name, self._damage)
                     )
         except (ValueError, KeyError) as error:
-            self._damage.append(Damage(self._file.name, offset, FRAME_SIZE + frame.length, f"unreadable batch: {error}"))
+            self._damage.append(
+                Damage(self._file.name, offset, FRAME_SIZE + frame.length, f"unreadable batch: {error}")
+            )
         self._next = frame.first + frame.count
         return found
 
@@ -245,7 +247,9 @@ class _WriterReader:
             file.seek(position)
             data = file.read(size)
             result = scan(data, first=expected)
-            self._damage += [Damage(path.name, position + at, length, "no sound record") for at, length in result.damaged]
+            self._damage += [
+                Damage(path.name, position + at, length, "no sound record") for at, length in result.damaged
+            ]
             found += self._take(result.records)
             position, expected = position + result.position, result.expected
             self._positions[path] = position, expected
@@ -259,7 +263,9 @@ class _WriterReader:
 
     def _take(self, records: Iterable[tuple[int, int, bytes | memoryview]]) -> list[RowBlock | Event]:
         found: list[RowBlock | Event] = []
-        for tag, group in groupby((record for record in records if record[0] >= self._next), key=lambda record: record[1]):
+        for tag, group in groupby(
+            (record for record in records if record[0] >= self._next), key=lambda record: record[1]
+        ):
             entries = list(group)
             try:
                 found += self._decode(tag, entries)

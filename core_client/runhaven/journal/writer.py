@@ -160,7 +160,7 @@ class JournalWriter:
         self._segment.end = stop
         self.number += 1
 
-    def put_event(self, data: Mapping[str, Any], vital: bool = False) -> None:  # noqa: FBT001, FBT002 - passed through `exclusively`
+    def put_event(self, data: Mapping[str, Any], vital: bool = False) -> None:
         """Append one event; only within `exclusively`. A vital one may use the room kept free for it."""
         self._put_loose(EVENT_TAG, encode_json(data), vital=vital)
 

@@ -88,7 +88,7 @@ def _exists(pid: int) -> bool | None:
 def _exists_on_windows(pid: int) -> bool | None:
     """Ask psutil, since os.kill ends the process there."""
     try:
-        import psutil  # noqa: PLC0415 - needed on Windows alone
+        import psutil
     except ImportError:
         return None
     return psutil.pid_exists(pid)

@@ -81,7 +81,9 @@ def validate_id(text: str, *, kind: str = "run id") -> str:
     bad = sorted({letter for letter in text if letter in _FORBIDDEN or ord(letter) < ord(" ")})
     if bad:
         listed = " ".join(repr(letter) for letter in bad)
-        message = f"The {kind} {text!r} holds {listed}; leave out {' '.join(sorted(_FORBIDDEN))} and control characters."
+        message = (
+            f"The {kind} {text!r} holds {listed}; leave out {' '.join(sorted(_FORBIDDEN))} and control characters."
+        )
         raise UsageError(message)
     if not text.strip() or text in {".", ".."}:
         message = f"The {kind} {text!r} says nothing; choose a word."

@@ -108,7 +108,9 @@ def _check_format(found: object, path: Path) -> None:
         message = f"{path} names no format; this is no store of Runhaven's."
         raise StoreError(message)
     if found > FORMAT:
-        message = f"{path} has format {found}, newer than {FORMAT}, the newest that this version reads. Upgrade runhaven."
+        message = (
+            f"{path} has format {found}, newer than {FORMAT}, the newest that this version reads. Upgrade runhaven."
+        )
         raise StoreError(message)
 
 
@@ -178,13 +180,22 @@ class Store:
         if tails is not None:
             tails.mkdir(mode=0o700)
         manifest = Manifest(
-            FORMAT, ulid, id, entity, project, time.time_ns() // 1000, socket.gethostname(), str(tails) if tails else None
+            FORMAT,
+            ulid,
+            id,
+            entity,
+            project,
+            time.time_ns() // 1000,
+            socket.gethostname(),
+            str(tails) if tails else None,
         )
         replace_atomically(path / "run.json", json.dumps(asdict(manifest)).encode())
         claim = json.dumps({"run": f"{month}/{ulid}", "entity": entity, "project": project, "id": id}).encode()
         if not create_exclusive(self._claim(entity, project, id), claim):
             shutil.rmtree(path, ignore_errors=True)
-            message = f"run {entity}/{project}/{id} exists already; choose another id, or resume='allow' to go on with it."
+            message = (
+                f"run {entity}/{project}/{id} exists already; choose another id, or resume='allow' to go on with it."
+            )
             raise UsageError(message)
         return RunDirectory(path)
 

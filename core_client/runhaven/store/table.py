@@ -68,7 +68,7 @@ class SeriesEntry:
     step_max: int = -(2**63)
     last: Any = None
     last_us: int = -1
-    places: list[tuple[Table, int]] = field(default_factory=lambda: [])
+    places: list[tuple[Table, int]] = field(default_factory=list)
 
     def add(self, block: RowBlock, index: int, steps: tuple[int, int]) -> None:
         """Take in a column of a block whose least and greatest steps are `steps`."""
@@ -81,7 +81,7 @@ class SeriesEntry:
             self.last_us = block.times[-1]
 
 
-def cell(kind: CellType, value: Any) -> Any:  # noqa: ANN401 - a cell may be anything
+def cell(kind: CellType, value: Any) -> Any:
     """Return a column's entry as the Python value that it stands for."""
     return bool(value) if kind == "b" else value
 
@@ -112,4 +112,6 @@ class Tables:
 
     def of_stream(self, stream: str) -> list[Table]:
         """Return the tables of one stream, in the order their writers started."""
-        return sorted((table for table in self._tables.values() if table.schema.stream == stream), key=lambda table: table.writer)
+        return sorted(
+            (table for table in self._tables.values() if table.schema.stream == stream), key=lambda table: table.writer
+        )

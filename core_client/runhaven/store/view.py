@@ -80,7 +80,7 @@ class Session:
     """
 
     writer: str
-    start: dict[str, Any] = field(default_factory=lambda: {})
+    start: dict[str, Any] = field(default_factory=dict)
     last_us: int = 0
     exit_code: int | None = None
     signal: str | None = None
@@ -284,7 +284,11 @@ class RunView:
     @property
     def plain_values(self) -> dict[str, Any]:
         """The newest value of each series."""
-        return {key: value for key, value in self._computed.values().items() if key.rpartition(".")[0] not in self._aggregates}
+        return {
+            key: value
+            for key, value in self._computed.values().items()
+            if key.rpartition(".")[0] not in self._aggregates
+        }
 
     def _is_shown(self, key: str) -> bool:
         return keeps_plain_value(rule_for(self.metrics, key)) or key not in self._aggregates
@@ -310,7 +314,9 @@ class RunView:
 
     def resumptions(self) -> list[str]:
         """Return the writers that went on with the run, in order; what earlier ones wrote past their start is hidden."""
-        return sorted(writer for writer, session in self.sessions.items() if session.is_main and session.start.get("resumed"))
+        return sorted(
+            writer for writer, session in self.sessions.items() if session.is_main and session.start.get("resumed")
+        )
 
 
 def read_view(directory: RunDirectory) -> RunView:
