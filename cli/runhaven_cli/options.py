@@ -23,7 +23,7 @@ def open_api(context: click.Context) -> Api:
     return runhaven.Api(directory)
 
 
-class RunPath(click.ParamType):
+class RunPath(click.ParamType[str]):
     """The argument RUN: completes to the names of the newest runs."""
 
     name = "run"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,7 +11,7 @@ from runhaven.errors import ConfigError, UsageError
 from runhaven.value import family, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
 
 class Config:
@@ -153,11 +153,11 @@ def to_mapping(source: object) -> dict[str, Any]:
         return {}
     if isinstance(source, Config):
         return source.as_dict()
-    if isinstance(source, Mapping) and family(type(cast("object", source))) == "other":
+    if isinstance(source, Mapping) and family(cast("object", source)) == "other":
         return {str(key): value for key, value in cast("Mapping[Any, Any]", source).items()}
     if isinstance(source, str | os.PathLike):
-        return _read_file(Path(os.fspath(cast("str", source))))
-    shown = vars(source) if type(source).__name__ == "Namespace" else to_json(source)
+        return _read_file(Path(cast("str", source)))
+    shown = _values_of(source)
     if isinstance(shown, dict) and "_type" not in shown:
         return {str(key): value for key, value in shown.items()}
     message = (
@@ -165,6 +165,10 @@ def to_mapping(source: object) -> dict[str, Any]:
         "an OmegaConf config or the path of a YAML file."
     )
     raise UsageError(message)
+
+
+def _values_of(source: Any) -> object:
+    return vars(source) if type(source).__name__ == "Namespace" else to_json(source)
 
 
 def _read_file(path: Path) -> dict[str, Any]:

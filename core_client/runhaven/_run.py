@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
     from types import TracebackType
-    from typing import TextIO
+    from typing import Self, TextIO
 
     from runhaven._alert import AlertLevel
     from runhaven.lifetime import Lifetime
@@ -128,7 +128,7 @@ class Run:
         try:
             if not self._keeps_rows:
                 self._refuse_log()
-            elif type(data) is dict and (step is None or type(step) is int):
+            elif data.__class__ is dict and (step is None or step.__class__ is int):
                 self._recorder.log(data, step, commit)
             else:
                 self._log_checked(data, step, commit)
@@ -298,7 +298,7 @@ class Run:
         """End the run; W&B's old name for `finish`."""
         self.finish(exit_code)
 
-    def __enter__(self) -> Run:
+    def __enter__(self) -> Self:
         """Return the run."""
         return self
 

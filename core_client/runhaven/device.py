@@ -29,7 +29,7 @@ class Deferred(Protocol):
 
 def is_on_device(value: object) -> bool:
     """Tell whether a value is a scalar tensor whose number lies outside the host's memory."""
-    kind = family(type(value))
+    kind = family(value)
     tensor: Any = value
     if kind == "torch":
         return tensor.device.type not in ("cpu", "meta") and tensor.numel() == 1
@@ -56,7 +56,7 @@ def defer(values: Sequence[Any]) -> list[tuple[list[int], Deferred]]:
     copies: list[tuple[list[int], Deferred]] = []
     for positions in groups.values():
         members = [values[position] for position in positions]
-        copy = _TorchCopy if family(type(members[0])) == "torch" else _JaxCopy
+        copy = _TorchCopy if family(members[0]) == "torch" else _JaxCopy
         copies.append((positions, copy(members)))
     return copies
 

@@ -15,12 +15,12 @@ from runhaven.background import SERVICE_INTERVAL_S, Background, Task
 from runhaven.capture import environment, git
 from runhaven.capture.console import Console
 from runhaven.capture.exceptions import describe_exception
-from runhaven.capture.signals import SignalWatch
 from runhaven.platform.lock import FileLock
 from runhaven.recorder import Recorder
 
 if TYPE_CHECKING:
     from runhaven._run import Run
+    from runhaven.capture.signals import SignalWatch
     from runhaven.journal.writer import JournalWriter
 
 logger = logging.getLogger("runhaven")

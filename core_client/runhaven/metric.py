@@ -90,7 +90,7 @@ def rule_for(rules: Mapping[str, Metric], key: str) -> Metric | None:
     exact = rules.get(key)
     if exact is not None and exact.matches(key):
         return exact
-    return next((rule for rule in reversed(rules.values()) if rule.matches(key)), None)
+    return next((rule for rule in reversed([*rules.values()]) if rule.matches(key)), None)
 
 
 class Aggregate:

@@ -30,7 +30,10 @@ _PYTHON_TYPES: dict[CellType, type] = {"f": float, "i": int, "b": bool}
 class Journal(Protocol):
     """Where rows and events go: a `JournalWriter`, or a double in memory."""
 
-    number: int
+    @property
+    def number(self) -> int:
+        """The number of the next record."""
+        ...
 
     def exclusively(self, action: Callable[..., None], *arguments: object) -> None:
         """Run `action` while no other thread writes."""
@@ -57,6 +60,14 @@ class Shape:
     def __init__(
         self, layout: Layout, folds: list[tuple[int, Aggregate]], axes: list[tuple[int, str]], lacks: list[str]
     ) -> None:
+        """Describe the rows of a layout.
+
+        Args:
+            layout: How they lie in bytes.
+            folds: Which of their values an aggregate takes in.
+            axes: Which of their values are a step metric.
+            lacks: Step metrics that they want and do not hold.
+        """
         self.layout = layout
         self.keys = tuple(key for key, _ in layout.schema.cells)
         self.types = tuple(_PYTHON_TYPES.get(kind) for _, kind in layout.schema.cells)
@@ -282,11 +293,11 @@ class Recorder:
 
     def summary(self) -> dict[str, Any]:
         """Return what the summary holds of all that was logged; aggregates under `<key>.<word>`."""
-        found: dict[str, Any] = {}
-        values = self._plain_values()
-        for key, value in values.items():
-            if keeps_plain_value(rule_for(self._rules, key)) or key not in self._aggregates:
-                found[key] = value
+        found = {
+            key: value
+            for key, value in self._plain_values().items()
+            if keeps_plain_value(rule_for(self._rules, key)) or key not in self._aggregates
+        }
         for key, aggregate in self._aggregates.items():
             found |= {f"{key}.{word}": value for word, value in aggregate.result().items()}
         return found

@@ -21,7 +21,7 @@ from runhaven.settings import Settings, resolve, store_directory
 from runhaven.store.names import new_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from runhaven._run import Run
 
@@ -69,7 +69,7 @@ def login(key: str | None = None, **_: Any) -> bool:
     return path.is_file()
 
 
-def init(  # noqa: PLR0913 - W&B's signature
+def init(  # noqa: PLR0913, PLR0917 - W&B's signature
     entity: str | None = None,
     project: str | None = None,
     dir: str | os.PathLike[str] | None = None,  # noqa: A002 - W&B's name
@@ -232,7 +232,7 @@ def forget(run: Run) -> None:
 
 
 @contextlib.contextmanager
-def made_current(run: Run) -> Iterator[None]:
+def made_current(run: Run) -> Generator[None]:
     """Make a run the current one for a while; `init()` meanwhile returns it."""
     global _current  # noqa: PLW0603 - the session is the process's
     earlier, _current = _current, run

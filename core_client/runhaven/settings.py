@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from runhaven.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-MODES = {"online": "online", "offline": "offline", "disabled": "disabled", "shared": "shared"}
-_MODE_ALIASES = {"dryrun": "offline", "run": "online"}
-_RESUME = {"allow": "allow", "must": "must", "never": "never", "auto": "auto", "true": "auto", "false": None, "": None}
-_REINIT = ("default", "return_previous", "finish_previous", "create_new")
-_REINIT_ALIASES = {"true": "finish_previous", "false": "return_previous", "": "default"}
+# Each word that a setting takes, and what it means; the later ones are other spellings.
+_CHOICES: dict[str, Mapping[str, str | None]] = {
+    "mode": {word: word for word in ("online", "offline", "disabled", "shared")}
+    | {"dryrun": "offline", "run": "online"},
+    "resume": {word: word for word in ("allow", "must", "never", "auto")} | {"true": "auto", "false": None, "": None},
+    "reinit": {word: word for word in ("default", "return_previous", "finish_previous", "create_new")}
+    | {"true": "finish_previous", "false": "return_previous", "": "default"},
+}
 
 # A variable of W&B's that names an account, a server or its own directories says nothing about Runhaven.
 _NOT_FROM_WANDB = frozenset(
@@ -129,32 +132,40 @@ _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
 def _parse(name: str, value: Any) -> Any:
+    """Return a value as its setting wants it; None says nothing."""
     if value is None:
         return None
+    special = _PARSERS.get(name)
+    if special is not None:
+        return special(name, value)
     text = str(value).strip()
     kind = _KINDS[name]
-    if name == "mode":
-        return _choose(name, _MODE_ALIASES.get(text.lower(), text.lower()), MODES)
-    if name == "resume":
-        return _choose(name, text.lower(), _RESUME)
-    if name == "reinit":
-        return _choose(name, _REINIT_ALIASES.get(text.lower(), text), {word: word for word in _REINIT})
-    if name == "run_tags":
-        words = text.split(",") if isinstance(value, str) else [str(tag) for tag in value]
-        return tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
     if kind.startswith("bool"):
         return _parse_bool(name, text)
-    if kind == "float":
-        return _parse_seconds(name, text)
-    return text
+    return _parse_seconds(name, text) if kind == "float" else text
 
 
-def _choose(name: str, text: str, choices: Mapping[str, str | None]) -> str | None:
+def _parse_tags(_: str, value: Any) -> tuple[str, ...]:
+    words = value.split(",") if isinstance(value, str) else [str(tag) for tag in value]
+    return tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
+
+
+def _choose(name: str, value: Any) -> str | None:
+    choices = _CHOICES[name]
+    text = str(value).strip().lower()
     if text not in choices:
         words = ", ".join(repr(word) for word in choices if word)
         message = f"{name}={text!r} is not known; choose one of {words}."
         raise UsageError(message)
     return choices[text]
+
+
+_PARSERS: dict[str, Callable[[str, Any], Any]] = {
+    "mode": _choose,
+    "resume": _choose,
+    "reinit": _choose,
+    "run_tags": _parse_tags,
+}
 
 
 def _parse_bool(name: str, text: str) -> bool:

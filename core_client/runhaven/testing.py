@@ -25,7 +25,7 @@ from runhaven.recorder import Recorder
 from runhaven.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from runhaven.journal.record import Schema
 
@@ -108,7 +108,7 @@ class RecordedRun(Run):
 
 
 @contextlib.contextmanager
-def record(*, project: str = "test", settings: Settings | None = None) -> Iterator[RecordedRun]:
+def record(*, project: str = "test", settings: Settings | None = None) -> Generator[RecordedRun]:
     """Make a run in memory the current one: `runhaven.init()` inside returns it.
 
     Args:
@@ -126,7 +126,7 @@ def __getattr__(name: str) -> Any:
         import pytest
 
         @pytest.fixture
-        def recorded_run() -> Iterator[RecordedRun]:
+        def recorded_run() -> Generator[RecordedRun]:
             with record() as run:
                 yield run
 

@@ -5,8 +5,7 @@ A type of another library is known by the name and module of its classes, so tha
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
+import datetime as dt
 import enum
 import math
 import os
@@ -16,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 from runhaven.journal.layout import encode_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from runhaven.journal.record import CellType
 
-JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 Family: TypeAlias = Literal["torch", "numpy", "numpy scalar", "jax", "omegaconf", "flags", "dtype", "other"]
 
 _INT64 = range(-(2**63), 2**63)
@@ -40,9 +39,13 @@ _FAMILIES: dict[tuple[str, str], Family] = {
 }
 
 
+def family(value: object) -> Family:
+    """Return which library a value comes from."""
+    return _family(type(value))
+
+
 @lru_cache(maxsize=1024)
-def family(kind: type) -> Family:
-    """Return which library's value a class makes."""
+def _family(kind: type) -> Family:
     for base in kind.__mro__:
         found = _FAMILIES.get((base.__module__.partition(".")[0], base.__name__))
         if found:
@@ -69,18 +72,15 @@ def to_cell(value: object) -> tuple[CellType, Any]:
     kind = type(value)
     if kind is float:
         return "f", value
-    if kind is bool:
-        return "b", value
     if isinstance(value, str):
         return "s", value.encode("utf-8", "surrogatepass")
     number = to_number(value)
-    if type(number) is bool:
+    if isinstance(number, bool):
         return "b", number
-    if type(number) is int:
-        return ("i", number) if number in _INT64 else ("j", encode_json(number))
-    if type(number) is float:
+    if isinstance(number, float):
         return "f", number
-    return "j", encode_json(to_json(value))
+    is_small = isinstance(number, int) and number in _INT64
+    return ("i", number) if is_small else ("j", encode_json(to_json(value)))
 
 
 def to_number(value: object) -> bool | int | float | None:
@@ -92,14 +92,17 @@ def to_number(value: object) -> bool | int | float | None:
 
 
 @lru_cache(maxsize=1024)
-def _number_reader(kind: type) -> Callable[[Any], bool | int | float | None]:
+def _number_reader(kind: type[Any]) -> Callable[[Any], bool | int | float | None]:
     """Choose, once for each class, how its objects give a number."""
     if issubclass(kind, enum.Enum):
         return _no_number
-    for base in (bool, int, float):
-        if issubclass(kind, base):
-            return _itself if kind is base else base
-    group = family(kind)
+    if kind in (bool, int, float):
+        return _itself
+    if issubclass(kind, int):
+        return int
+    if issubclass(kind, float):
+        return float
+    group = _family(kind)
     if group == "numpy scalar":
         return _item
     return _array_item if group in ("torch", "numpy", "jax") else _no_number
@@ -116,7 +119,7 @@ def _itself(value: Any) -> Any:
 def _array_item(value: Any) -> bool | int | float | None:
     try:
         is_scalar = value.ndim == 0 or (value.ndim == 1 and value.shape[0] == 1)
-        is_away = family(type(value)) == "torch" and value.device.type != "cpu"
+        is_away = family(value) == "torch" and value.device.type != "cpu"
     except (AttributeError, TypeError):
         return None
     return _item(value) if is_scalar and not is_away else None
@@ -146,7 +149,7 @@ def to_json(value: object, depth: int = 0) -> JsonValue:
         return _typed_repr(value)
 
 
-def _to_json(value: object, depth: int) -> JsonValue:
+def _to_json(value: Any, depth: int) -> JsonValue:
     if value is None or isinstance(value, bool | str):
         return value if not isinstance(value, enum.Enum) else _to_json(value.value, depth)
     if isinstance(value, enum.Enum):
@@ -179,30 +182,24 @@ _CONVERTERS: tuple[tuple[tuple[type, ...], Callable[[Any, int], JsonValue]], ...
     ((list, tuple, range), _sequence),
     ((set, frozenset), _set),
     ((os.PathLike,), lambda value, _: os.fsdecode(value)),
-    ((datetime.date, datetime.time), lambda value, _: value.isoformat()),
+    ((dt.date, dt.time), lambda value, _: value.isoformat()),
     ((type,), lambda value, _: f"{value.__module__}.{value.__qualname__}"),
 )
 
 
 def _from_library(value: Any, depth: int) -> JsonValue:
-    kind = family(type(value))
-    if kind == "dtype":
-        return str(value)
-    if kind == "omegaconf":
-        return to_json(_omegaconf(value), depth)
-    if kind == "flags":
-        return _mapping(value.flag_values_dict(), depth)
-    if kind in ("torch", "numpy", "jax"):
-        return _array(value, depth)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {item.name: to_json(getattr(value, item.name, None), depth + 1) for item in dataclasses.fields(value)}
-    if type(value).__name__ == "Namespace" or hasattr(type(value), "_asdict"):
-        return _mapping(vars(value) if hasattr(value, "__dict__") else value._asdict(), depth)
-    if callable(value) and hasattr(value, "__qualname__"):
-        return f"{value.__module__}.{value.__qualname__}"
-    if hasattr(value, "items") and hasattr(value, "keys"):
-        return _mapping(value, depth)
-    return _typed_repr(value)
+    """Return the JSON of what only its looks tell: a value of another library, or a user's own object."""
+    kind: type = value.__class__
+    convert = _BY_FAMILY.get(family(value))
+    if convert is not None:
+        return convert(value, depth)
+    if (fields := getattr(kind, "__dataclass_fields__", None)) is not None:
+        return {name: to_json(getattr(value, name, None), depth + 1) for name in fields}
+    if (name := getattr(value, "__qualname__", None)) is not None:
+        return f"{value.__module__}.{name}"
+    if kind.__name__ == "Namespace":
+        return _mapping(vars(value), depth)
+    return _mapping(value, depth) if hasattr(kind, "items") and hasattr(kind, "keys") else _typed_repr(value)
 
 
 def _omegaconf(value: Any) -> object:
@@ -216,11 +213,22 @@ def _omegaconf(value: Any) -> object:
 
 def _array(value: Any, depth: int) -> JsonValue:
     shape = [int(size) for size in value.shape]
-    is_on_host = str(getattr(value, "device", "cpu")).startswith("cpu") or family(type(value)) != "torch"
+    is_on_host = str(getattr(value, "device", "cpu")).startswith("cpu") or family(value) != "torch"
     if math.prod(shape) <= _MAX_LIST and is_on_host:
         return to_json(value.tolist(), depth + 1)
-    module = type(value).__module__.partition(".")[0]
-    return {"_type": "array", "class": f"{module}.{type(value).__name__}", "shape": shape, "dtype": str(value.dtype)}
+    kind: type = value.__class__
+    module = kind.__module__.partition(".")[0]
+    return {"_type": "array", "class": f"{module}.{kind.__name__}", "shape": shape, "dtype": str(value.dtype)}
+
+
+_BY_FAMILY: dict[Family, Callable[[Any, int], JsonValue]] = {
+    "dtype": lambda value, _: str(value),
+    "omegaconf": lambda value, depth: to_json(_omegaconf(value), depth),
+    "flags": lambda value, depth: _mapping(value.flag_values_dict(), depth),
+    "torch": _array,
+    "numpy": _array,
+    "jax": _array,
+}
 
 
 def _typed_repr(value: object) -> JsonValue:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 import logging
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import lightning
 import torch
+from lightning.pytorch.callbacks import LearningRateMonitor
 from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional
@@ -21,6 +22,7 @@ import runhaven
 from runhaven_integrations.lightning import RunhavenLogger
 
 if TYPE_CHECKING:
+    from sklearn.utils import Bunch
     from torch import Tensor
 
 
@@ -82,7 +84,7 @@ class Classifier(lightning.LightningModule):
 
 def load(batch_size: int) -> tuple[DataLoader[tuple[Tensor, ...]], DataLoader[tuple[Tensor, ...]]]:
     """Return loaders of 1,437 training and 360 validation images, float32 1x8x8 in [0, 1]."""
-    digits = load_digits()
+    digits = cast("Bunch", load_digits())
     images = torch.tensor(digits.images, dtype=torch.float32).unsqueeze(1) / 16
     data = TensorDataset(images, torch.tensor(digits.target))
     training, validation = random_split(data, [1437, 360], torch.Generator().manual_seed(0))
@@ -106,7 +108,7 @@ def main() -> None:
     trainer = lightning.Trainer(
         max_epochs=options.epochs,
         logger=RunhavenLogger(project="digits", config={"batch_size": options.batch_size}),
-        callbacks=[lightning.pytorch.callbacks.LearningRateMonitor("step")],
+        callbacks=[LearningRateMonitor("step")],
         log_every_n_steps=1,
         accelerator="auto",
         enable_checkpointing=False,

@@ -10,18 +10,25 @@ from runhaven.store.ids import new_run_id
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
+    from lightning.pytorch.loggers.logger import Logger
     from lightning_utilities.core.rank_zero import rank_zero_only
+
+    def rank_zero_experiment(experiment: Callable[..., runhaven.Run]) -> Callable[..., runhaven.Run]:
+        """Stand for Lightning's decorator, whose own types say nothing."""
+        ...
+
 else:
     try:
         from lightning_utilities.core.rank_zero import rank_zero_only
 
         try:
-            from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
+            from lightning.fabric.loggers.logger import rank_zero_experiment
+            from lightning.pytorch.loggers.logger import Logger
         except ImportError:
-            from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
+            from lightning_fabric.loggers.logger import rank_zero_experiment
+            from pytorch_lightning.loggers.logger import Logger
     except ImportError as error:
         raise ImportError(missing("lightning", "RunhavenLogger")) from error
 

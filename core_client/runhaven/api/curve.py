@@ -111,6 +111,6 @@ def reduce_points(xs: Floats, values: Floats, buckets: int) -> Curve:
 
 def _starts(xs: Floats, buckets: int) -> NDArray[np.int64]:
     """Return where in `xs` each bucket that has points begins."""
-    edges = np.linspace(xs[0], xs[-1], buckets + 1)[1:-1]
-    found = np.searchsorted(xs, edges, side="left")
+    edges: Floats = xs[0] + (xs[-1] - xs[0]) * np.arange(1, buckets) / buckets
+    found = np.searchsorted(xs, edges, side="left").astype(np.int64)
     return np.unique(np.concatenate([np.zeros(1, np.int64), found[found < len(xs)]]))

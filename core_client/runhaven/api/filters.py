@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from runhaven.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from runhaven.api.run import Run
 
@@ -135,9 +135,20 @@ def _descend(tree: Any, path: str) -> Any:
     return _ABSENT
 
 
-def sort_key(run: Run, name: str) -> tuple[int, Any]:
-    """Return what orders runs by a field: numbers, then texts, then runs without it."""
-    value = read_field(run, name)
-    if isinstance(value, int | float) and value == value:  # noqa: PLR0124 - NaN goes last
-        return 0, value
-    return (2, "") if value is _ABSENT or value is None or isinstance(value, float) else (1, str(value))
+def ordered(runs: Iterable[Run], order: str) -> list[Run]:
+    """Return runs in the order of a field, with "-" before it the greatest first; runs without it come last.
+
+    Raises:
+        UsageError: If no run can have the field.
+    """
+    known: list[tuple[int, Any, Run]] = []
+    unknown: list[Run] = []
+    for run in runs:
+        value = read_field(run, order.lstrip("+-"))
+        is_number = isinstance(value, int | float)
+        if value is _ABSENT or value is None or value != value:  # noqa: PLR0124 - NaN
+            unknown.append(run)
+        else:
+            known.append((0 if is_number else 1, value if is_number else str(value), run))
+    known.sort(key=lambda item: item[:2], reverse=order.startswith("-"))
+    return [run for _, _, run in known] + unknown

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
-from runhaven.api.filters import matches, sort_key
+from runhaven.api.filters import matches, ordered
 from runhaven.api.run import Run
 from runhaven.errors import NotFoundError, StoreError
 from runhaven.settings import store_directory
@@ -144,15 +144,7 @@ class Api:
             and (not entity or run.entity == entity)
             and (filters is None or matches(run, filters))
         ]
-        if order:
-            name = order.lstrip("+-")
-            with_value = sorted(
-                (run for run in found if sort_key(run, name)[0] < 2),
-                key=lambda run: sort_key(run, name),
-                reverse=order.startswith("-"),
-            )
-            found = with_value + [run for run in found if sort_key(run, name)[0] == 2]  # noqa: PLR2004
-        return Runs(found)
+        return Runs(ordered(found, order) if order else found)
 
     def run(self, path: str) -> Run:
         """Return one run.

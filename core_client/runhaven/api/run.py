@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 import time
 from datetime import UTC, datetime
@@ -227,18 +228,10 @@ class Run:
                 if stream is not None and entry.stream != stream:
                     continue
                 rule = rule_for(view.metrics, entry.key) if not entry.stream.startswith("node=") else None
+                axis, is_hidden = (rule.step_metric, rule.hidden) if rule else (None, False)
+                steps = entry.step_min, entry.step_max
                 found.append(
-                    Series(
-                        entry.stream,
-                        entry.key,
-                        entry.type,
-                        entry.count,
-                        entry.step_min,
-                        entry.step_max,
-                        entry.last,
-                        rule.step_metric if rule else None,
-                        bool(rule and rule.hidden),
-                    )  # fmt: skip
+                    Series(entry.stream, entry.key, entry.type, entry.count, *steps, entry.last, axis, is_hidden)
                 )
             return sorted(found, key=lambda series: (series.stream, series.key))
 
@@ -306,7 +299,7 @@ class Run:
             if keys is None:
                 yield row
             elif all(key in row for key in keys):
-                yield {name: row[name] for name in dict.fromkeys(("_step", *keys))}
+                yield {"_step": row["_step"]} | {key: row[key] for key in keys}
 
     def history(
         self,
@@ -331,13 +324,12 @@ class Run:
         Raises:
             NotFoundError: If a key was never logged.
         """
-        self._check_keys(
-            [*(keys or []), *([] if x_axis.startswith("_") else [x_axis])], "" if stream == "default" else stream
-        )
+        axis = [] if x_axis.startswith("_") else [x_axis]
+        wanted: list[str] = list(dict.fromkeys([*(keys or []), *axis]))
+        self._check_keys(wanted, "" if stream == "default" else stream)
         rows = list(self.scan_history(stream=stream))
-        wanted = list(dict.fromkeys((*(keys or []), *([] if x_axis.startswith("_") else [x_axis]))))
         if keys is not None:
-            names = ("_step", "_timestamp", "_runtime", *wanted)
+            names = ["_step", "_timestamp", "_runtime", *wanted]
             rows = [{name: row[name] for name in names} for row in rows if all(key in row for key in wanted)]
         rows.sort(key=lambda row: row.get(x_axis, float("-inf")))
         found = bucket_rows(rows, samples, x_axis)
@@ -380,7 +372,7 @@ class Run:
 
 def _to_frame(rows: list[dict[str, Any]]) -> Any:
     try:
-        import pandas as pd
+        pandas: Any = importlib.import_module("pandas")
     except ImportError:
         return rows
-    return pd.DataFrame(rows)
+    return pandas.DataFrame(rows)

@@ -74,7 +74,7 @@ def packages() -> dict[str, str]:
     found: dict[str, str] = {}
     for place in sys.path:
         try:
-            names = os.listdir(place or ".")
+            names = os.listdir(place or ".")  # noqa: PTH208 - names alone are wanted, of large directories
         except OSError:
             continue
         for name in names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import traceback
@@ -64,10 +65,9 @@ class ExceptionCapture:
             sys.exit = self._exit
 
     def _tell(self, error: BaseException, *, is_fatal: bool) -> None:
-        try:
+        # Nothing may come between an exception and its report.
+        with contextlib.suppress(Exception):
             self._on_exception({**describe_exception(error), "fatal": is_fatal})
-        except Exception:  # noqa: BLE001, S110 - nothing may come between an exception and its report
-            pass
 
     def _on_uncaught(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         self.exit_code = _INTERRUPTED if issubclass(kind, KeyboardInterrupt) else 1

@@ -14,7 +14,35 @@ DIFF_LIMIT = 10 << 20
 _TIMEOUT_S = 10
 _UNTRACKED_LIMIT = 256 << 10
 _SOURCE = frozenset(
-    [".py", ".pyi", ".ipynb", ".toml", ".yaml", ".yml", ".json", ".cfg", ".ini", ".md", ".rst", ".txt", ".sh", ".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".hpp", ".rs", ".go", ".js", ".ts", ".jl", ".r", ".sql"]
+    [
+        ".py",
+        ".pyi",
+        ".ipynb",
+        ".toml",
+        ".yaml",
+        ".yml",
+        ".json",
+        ".cfg",
+        ".ini",
+        ".md",
+        ".rst",
+        ".txt",
+        ".sh",
+        ".c",
+        ".cc",
+        ".cpp",
+        ".cu",
+        ".cuh",
+        ".h",
+        ".hpp",
+        ".rs",
+        ".go",
+        ".js",
+        ".ts",
+        ".jl",
+        ".r",
+        ".sql",
+    ]
 )
 
 

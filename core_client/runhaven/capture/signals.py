@@ -25,8 +25,8 @@ class SignalWatch:
 
     def _open(self) -> None:
         self._reading, self._writing = socket.socketpair()
-        self._reading.setblocking(False)
-        self._writing.setblocking(False)
+        for end in (self._reading, self._writing):
+            end.settimeout(0)
 
     def install(self) -> bool:
         """Watch the signals that nobody handles yet; False if that is not possible here.

@@ -35,7 +35,7 @@ class Frame(NamedTuple):
 
     kind: int
     length: int
-    count: int
+    records: int
     first: int
     crc: int
 
@@ -54,7 +54,7 @@ class Section(NamedTuple):
     kind: int
     flags: int
     schema: int
-    count: int
+    rows: int
     raw_length: int
     data: memoryview
 
@@ -181,13 +181,13 @@ def split_rows(section: Section, first: int) -> tuple[array[int], memoryview]:
     raw = memoryview(read_section(section))
     try:
         if section.flags & _SCATTERED:
-            offsets = struct.unpack_from(f"<{section.count}I", raw)
-            return array("Q", [first + offset for offset in offsets]), raw[4 * section.count :]
+            offsets = struct.unpack_from(f"<{section.rows}I", raw)
+            return array("Q", [first + offset for offset in offsets]), raw[4 * section.rows :]
         (start,) = struct.unpack_from("<I", raw)
     except struct.error as error:
         message = "rows section cut short"
         raise ValueError(message) from error
-    return array("Q", range(first + start, first + start + section.count)), raw[4:]
+    return array("Q", range(first + start, first + start + section.rows)), raw[4:]
 
 
 def split_loose(section: Section, first: int) -> list[tuple[int, int, memoryview]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import struct
 from array import array
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from runhaven.journal.record import RowBlock, Schema
@@ -104,7 +104,7 @@ def parse_layout(body: bytes | memoryview) -> Layout:
     """
     data = decode_json(body)
     try:
-        cells = tuple((str(key), cast("CellType", kind)) for key, kind in data["cells"])
+        cells: tuple[tuple[str, CellType], ...] = tuple((str(key), kind) for key, kind in data["cells"])
         if any(kind not in _CODES for _, kind in cells):
             message = "unknown cell type"
             raise ValueError(message)

@@ -14,8 +14,6 @@ from runhaven.journal.frame import (
     LOOSE_SECTION,
     MAGIC,
     ROWS_SECTION,
-    Frame,
-    Section,
     is_sound,
     open_frame,
     open_sections,
@@ -25,7 +23,6 @@ from runhaven.journal.frame import (
 from runhaven.journal.layout import (
     EVENT_TAG,
     SCHEMA_TAG,
-    Layout,
     block_from_bodies,
     block_from_planes,
     decode_json,
@@ -37,6 +34,14 @@ from runhaven.journal.tail import START_SIZE, read_start, scan
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from runhaven.journal.frame import (
+        Frame,
+        Section,
+    )
+    from runhaven.journal.layout import (
+        Layout,
+    )
 
 _ATTEMPTS = 4
 _CHUNK = 64 << 10
@@ -91,7 +96,7 @@ class JournalReader:
 
 def _entries(directory: Path) -> list[str]:
     try:
-        return os.listdir(directory)
+        return os.listdir(directory)  # noqa: PTH208 - names alone are wanted
     except OSError:
         return []
 
@@ -137,7 +142,7 @@ def _recent(records: list[_ClosedRows | RowBlock | Event]) -> list[RowBlock | Ev
     kept: list[_ClosedRows | RowBlock | Event] = []
     for record in records:
         if isinstance(record, _ClosedRows):
-            if record.first + record.section.count > last or record.section.flags:
+            if record.first + record.section.rows > last or record.section.flags:
                 record.since = max(record.since, last)
                 kept.append(record)
         elif isinstance(record, RowBlock):
@@ -202,7 +207,7 @@ class _WriterReader:
         return found
 
     def _open_batch(self, frame: Frame, payload: memoryview, offset: int) -> list[_ClosedRows | RowBlock | Event]:
-        if frame.kind != BATCH_KIND or frame.first + frame.count <= self._next:
+        if frame.kind != BATCH_KIND or frame.first + frame.records <= self._next:
             return []
         found: list[_ClosedRows | RowBlock | Event] = []
         try:
@@ -218,7 +223,7 @@ class _WriterReader:
             self._damage.append(
                 Damage(self._file.name, offset, FRAME_SIZE + frame.length, f"unreadable batch: {error}")
             )
-        self._next = frame.first + frame.count
+        self._next = frame.first + frame.records
         return found
 
     # Tail

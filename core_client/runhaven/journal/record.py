@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from array import array
 
 CellType: TypeAlias = Literal["f", "i", "b", "s", "j"]
 """f: IEEE 754 double, i: signed 64-bit integer, b: bool, s: UTF-8 string, j: JSON value."""

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runhaven.journal.frame import HEADER_KIND, Piece, seal_batch, seal_frame
+from runhaven.journal.frame import HEADER_KIND, seal_batch, seal_frame
 from runhaven.journal.layout import EVENT_TAG, SCHEMA_TAG, Layout, encode_json, seal_record
 from runhaven.journal.tail import RESERVE, START_SIZE, Segment, Stretch
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from runhaven.journal.frame import Piece
     from runhaven.journal.record import Schema
 
 SEGMENT_SIZE = 4 << 20

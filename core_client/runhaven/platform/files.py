@@ -8,7 +8,35 @@ import secrets
 from pathlib import Path
 
 _NETWORK = frozenset(
-    ["nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "lustre", "gpfs", "ceph", "beegfs", "glusterfs", "wekafs", "afs", "9p", "pvfs2", "orangefs", "ocfs2", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.gcsfuse", "fuse.rclone", "fuse.juicefs", "fuse.blobfuse", "fuse.lustre"]
+    [
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb",
+        "smb2",
+        "smb3",
+        "smbfs",
+        "lustre",
+        "gpfs",
+        "ceph",
+        "beegfs",
+        "glusterfs",
+        "wekafs",
+        "afs",
+        "9p",
+        "pvfs2",
+        "orangefs",
+        "ocfs2",
+        "fuse.sshfs",
+        "fuse.glusterfs",
+        "fuse.ceph",
+        "fuse.s3fs",
+        "fuse.gcsfuse",
+        "fuse.rclone",
+        "fuse.juicefs",
+        "fuse.blobfuse",
+        "fuse.lustre",
+    ]
 )
 _MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 _ZEROS = b"\0" * (1 << 16)

@@ -200,7 +200,7 @@ class Store:
         return RunDirectory(path)
 
     def _claim(self, entity: str, project: str, run_id: str) -> Path:
-        name = hashlib.sha256("\0".join((entity, project, run_id)).encode()).hexdigest()
+        name = hashlib.sha256(f"{entity}\0{project}\0{run_id}".encode()).hexdigest()
         return self.root / "claims" / "runs" / name
 
     def find(self, entity: str, project: str, id: str) -> RunDirectory | None:  # noqa: A002 - the term of the store
@@ -246,6 +246,6 @@ class Store:
 
 def _names(directory: Path) -> list[str]:
     try:
-        return os.listdir(directory)
+        return os.listdir(directory)  # noqa: PTH208 - names alone are wanted
     except OSError:
         return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -52,23 +52,23 @@ class SeriesEntry:
         stream: The series' stream.
         key: The series' key.
         type: Type of the newest cells.
+        places: Table and column of its points.
         count: How many points there are.
         step_min: Least step.
         step_max: Greatest step.
         last: The value of the newest point.
         last_us: When it was written.
-        places: Table and column of its points.
     """
 
     stream: str
     key: str
     type: CellType
+    places: list[tuple[Table, int]]
     count: int = 0
     step_min: int = 2**63 - 1
     step_max: int = -(2**63)
     last: Any = None
-    last_us: int = -1
-    places: list[tuple[Table, int]] = field(default_factory=list)
+    last_us: int = -1 = field(default_factory=list)
 
     def add(self, block: RowBlock, index: int, steps: tuple[int, int]) -> None:
         """Take in a column of a block whose least and greatest steps are `steps`."""
@@ -105,7 +105,7 @@ class Tables:
             table.extend(block)
         steps = min(block.steps), max(block.steps)
         for index, (key, kind) in enumerate(block.schema.cells):
-            entry = self.series.setdefault((block.schema.stream, key), SeriesEntry(block.schema.stream, key, kind))
+            entry = self.series.setdefault((block.schema.stream, key), SeriesEntry(block.schema.stream, key, kind, []))
             entry.add(block, index, steps)
             if is_new:
                 entry.places.append((table, index))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runhaven.journal.reader import JournalReader
@@ -14,7 +14,7 @@ from runhaven.store.table import Tables, cell
 from runhaven.value import from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from runhaven.journal.record import Event
     from runhaven.metric import Metric
@@ -139,12 +139,29 @@ class RunView:
         self._meta, self._config = Register(), Register()
         self._computed, self._written = Register(), Register()
         self._aggregates: dict[str, Aggregate] = {}
+        self._handlers: dict[str, Callable[[Session, Event], None]] = {
+            "start": self._on_start,
+            "meta": self._on_meta,
+            "config": self._on_config,
+            "summary": self._on_summary,
+            "snapshot": self._on_snapshot,
+            "metric": self._on_metric,
+            "environment": self._on_environment,
+            "console": self._on_console,
+            "alert": self._on_alert,
+            "exception": self._on_exception,
+            "incomplete": self._on_incomplete,
+            "device": self._on_device,
+            "signal": self._on_signal,
+            "preempting": self._on_preempting,
+            "finish": self._on_finish,
+        }
 
     def fold(self, records: Iterable[RowBlock | Event]) -> None:
         """Take in what one poll of the journals found."""
         blocks: list[RowBlock] = []
         for record in records:
-            session = self.sessions.setdefault(record.writer, Session(record.writer))
+            session = self.sessions.setdefault(record.writer, Session(record.writer, {}))
             if isinstance(record, RowBlock):
                 session.last_us = max(session.last_us, record.times[-1])
                 blocks.append(record)
@@ -179,9 +196,9 @@ class RunView:
     def _take(self, session: Session, event: Event) -> None:
         data = event.data
         session.last_us = max(session.last_us, int(data.get("time", 0)))
-        handler = _HANDLERS.get(str(data.get("event")))
+        handler = self._handlers.get(str(data.get("event")))
         if handler is not None:
-            handler(self, session, event)
+            handler(session, event)
 
     def _on_start(self, session: Session, event: Event) -> None:
         session.start = event.data
@@ -324,22 +341,3 @@ def read_view(directory: RunDirectory) -> RunView:
     view = RunView(keeps_rows=False)
     view.fold(JournalReader(directory.journal, spool=directory.manifest().spool_here(), rows="recent").poll())
     return view
-
-
-_HANDLERS = {
-    "start": RunView._on_start,  # noqa: SLF001 - the class's own handlers
-    "meta": RunView._on_meta,  # noqa: SLF001
-    "config": RunView._on_config,  # noqa: SLF001
-    "summary": RunView._on_summary,  # noqa: SLF001
-    "snapshot": RunView._on_snapshot,  # noqa: SLF001
-    "metric": RunView._on_metric,  # noqa: SLF001
-    "environment": RunView._on_environment,  # noqa: SLF001
-    "console": RunView._on_console,  # noqa: SLF001
-    "alert": RunView._on_alert,  # noqa: SLF001
-    "exception": RunView._on_exception,  # noqa: SLF001
-    "incomplete": RunView._on_incomplete,  # noqa: SLF001
-    "device": RunView._on_device,  # noqa: SLF001
-    "signal": RunView._on_signal,  # noqa: SLF001
-    "preempting": RunView._on_preempting,  # noqa: SLF001
-    "finish": RunView._on_finish,  # noqa: SLF001
-}
