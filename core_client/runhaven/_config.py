@@ -159,7 +159,7 @@ def to_mapping(source: object) -> dict[str, Any]:
         return _read_file(Path(cast("str", source)))
     shown = _values_of(source)
     if isinstance(shown, dict) and "_type" not in shown:
-        return {str(key): value for key, value in shown.items()}
+        return {str(key): value for key, value in cast("dict[Any, Any]", shown).items()}
     message = (
         f"config={source!r} has no keys and values; pass a dict, a Namespace, a dataclass, "
         "an OmegaConf config or the path of a YAML file."
@@ -168,7 +168,9 @@ def to_mapping(source: object) -> dict[str, Any]:
 
 
 def _values_of(source: Any) -> object:
-    return vars(source) if type(source).__name__ == "Namespace" else to_json(source)
+    if type(source).__name__ == "Namespace":
+        return vars(source)
+    return cast("object", to_json(source))
 
 
 def _read_file(path: Path) -> dict[str, Any]:

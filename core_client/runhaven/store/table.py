@@ -68,7 +68,7 @@ class SeriesEntry:
     step_min: int = 2**63 - 1
     step_max: int = -(2**63)
     last: Any = None
-    last_us: int = -1 = field(default_factory=list)
+    last_us: int = -1
 
     def add(self, block: RowBlock, index: int, steps: tuple[int, int]) -> None:
         """Take in a column of a block whose least and greatest steps are `steps`."""

@@ -80,7 +80,7 @@ class Session:
     """
 
     writer: str
-    start: dict[str, Any] = field(default_factory=dict)
+    start: dict[str, Any]
     last_us: int = 0
     exit_code: int | None = None
     signal: str | None = None
