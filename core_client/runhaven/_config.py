@@ -169,7 +169,7 @@ def to_mapping(source: object) -> dict[str, Any]:
 
 def _values_of(source: Any) -> object:
     if type(source).__name__ == "Namespace":
-        return vars(source)
+        return dict[str, Any](vars(source))
     return cast("object", to_json(source))
 
 
