@@ -1,0 +1,67 @@
+/** One WebSocket a tab tells which runs moved; hidden tabs close it, and where it fails the page polls instead. */
+
+import type { LiveRun } from './types';
+
+export interface Change {
+  /** Runs that moved; null when it is not known which. */
+  runs: LiveRun[] | null;
+  projects: boolean;
+}
+
+type Listener = (change: Change) => void;
+
+const POLL_MS = 5000;
+const RETRY_MS = 3000;
+const listeners = new Set<Listener>();
+const everything: Change = { runs: null, projects: true };
+
+export const connection = $state({ status: 'connecting' as 'connecting' | 'live' | 'polling' | 'offline' });
+
+let socket: WebSocket | null = null;
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+export function onChange(listener: Listener): () => void {
+  listeners.add(listener);
+  if (!socket) connect();
+  return () => listeners.delete(listener);
+}
+
+const tell = (change: Change) => listeners.forEach((listener) => listener(change));
+
+function connect(): void {
+  clearTimeout(timer);
+  if (document.hidden) return;
+  const address = new URL('api/v1/live', document.baseURI);
+  address.protocol = address.protocol.replace('http', 'ws');
+  socket = new WebSocket(address);
+  const mine = socket;
+  let wasOpen = false;
+  socket.onopen = () => {
+    wasOpen = true;
+    connection.status = 'live';
+    tell(everything);
+  };
+  socket.onmessage = (event) => {
+    const data = JSON.parse(event.data as string) as { runs?: LiveRun[]; projects?: boolean };
+    tell({ runs: data.runs ?? [], projects: data.projects ?? false });
+  };
+  socket.onclose = () => {
+    if (socket !== mine) return;
+    socket = null;
+    if (document.hidden) return;
+    connection.status = wasOpen ? 'offline' : 'polling';
+    if (!wasOpen) tell(everything);
+    timer = setTimeout(connect, wasOpen ? RETRY_MS : POLL_MS);
+  };
+}
+
+document.addEventListener('visibilitychange', () => {
+  if (document.hidden) {
+    const closing = socket;
+    socket = null;
+    closing?.close();
+    clearTimeout(timer);
+  } else if (!socket && listeners.size) {
+    connect();
+  }
+});
