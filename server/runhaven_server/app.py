@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _JSON = "application/json"
 
 
-def create_app(  # noqa: PLR0913 - the parts that `serve` puts together
+def create_app(
     store: Path,
     *,
     access: Access,

@@ -1,7 +1,7 @@
 """Curves on the wire: a JSON header, then little-endian columns that a browser uses as they lie.
 
-    u32 length of the header | header | for each series, from its offset on:
-    x f64[n], last f32[n], min f32[n], max f32[n], count u32[n]; each column padded to 8 bytes
+u32 length of the header | header | for each series, from its offset on:
+x f64[n], last f32[n], min f32[n], max f32[n], count u32[n]; each column padded to 8 bytes
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class Live:
                 await self._wanted.wait()
             try:
                 changes = await run_in_threadpool(self._library.look)
-            except Exception:  # noqa: BLE001 - a store that cannot be read now may be readable in a second
+            except Exception:
                 logger.debug("the store could not be read", exc_info=True)
             else:
                 message: dict[str, Any] = {"runs": [run.model_dump() for run in changes.runs]} if changes.runs else {}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 7878
 
 
-def serve(  # noqa: PLR0913 - what a user may choose
+def serve(
     store: Path,
     *,
     host: str = "127.0.0.1",

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from runhaven.api.series import Curve
     from runhaven.journal.record import Damage
     from runhaven.metric import Metric
+    from runhaven.store.console import LogLine
     from runhaven.store.layout import RunDirectory
     from runhaven.store.liveness import State
-    from runhaven.store.view import LogLine
 
 
 class Run:
@@ -58,7 +58,7 @@ class Run:
             if held is None:
                 spool = self._directory.manifest().spool_here()
                 reader = JournalReader(self._directory.journal, spool=spool, rows="all" if with_rows else "recent")
-                held = reader, RunView(keeps_rows=with_rows)
+                held = reader, RunView(keeps_rows=with_rows, keeps_lines=True)
                 held[1].fold(reader.poll())
                 if with_rows:
                     self._full, self._light = held, None
@@ -202,7 +202,7 @@ class Run:
     @property
     def exception(self) -> dict[str, Any] | None:
         """The exception that ended it; None without one."""
-        return next((error for error in reversed(self._view().exceptions) if error.get("fatal")), None)
+        return self._view().fatal_exception
 
     @property
     def incomplete(self) -> dict[str, Any] | None:
@@ -357,13 +357,12 @@ class Run:
             after: Leave out the lines up to this number.
             limit: How many lines at most, the newest.
         """
-        lines = self._view().lines[after:]
-        return lines if limit is None else lines[max(0, len(lines) - limit) :]
+        return self._view().console.lines(after=after, limit=limit)
 
     @property
     def log_count(self) -> int:
         """How many lines the run printed."""
-        return len(self._view().lines)
+        return self._view().console.count
 
     def __repr__(self) -> str:
         """Show name, path and state."""

@@ -10,7 +10,7 @@ import socket
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from runhaven.errors import StoreError, UsageError
 from runhaven.platform.files import create_exclusive, replace_atomically
@@ -92,15 +92,22 @@ class RunDirectory:
 
 
 def _read_manifest(path: Path) -> Manifest:
+    data = _read_json(path)
+    _check_format(data.get("format"), path)
+    whole = [data.get(name) for name in ("run", "id", "entity", "project", "host")]
+    if not all(isinstance(text, str) for text in whole) or not isinstance(data.get("created"), int):
+        message = f"{path} is no description of a run."
+        raise StoreError(message)
+    return Manifest(**{name: data.get(name) for name in Manifest.__dataclass_fields__})
+
+
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text("utf-8"))
-        known = {name: data.get(name) for name in Manifest.__dataclass_fields__}
-        manifest = Manifest(**known)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         message = f"{path} cannot be read: {error}."
         raise StoreError(message) from error
-    _check_format(manifest.format, path)
-    return manifest
+    return cast("dict[str, Any]", data) if isinstance(data, dict) else {}
 
 
 def _check_format(found: object, path: Path) -> None:
@@ -149,11 +156,7 @@ class Store:
         path = self.root / "runhaven.json"
         if not path.exists():
             return
-        try:
-            data = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            message = f"{path} cannot be read: {error}."
-            raise StoreError(message) from error
+        data = _read_json(path)
         _check_format(data.get("min_reader", data.get("format")), path)
 
     def new_run(self, *, entity: str, project: str, id: str, spool: Path | None = None) -> RunDirectory:  # noqa: A002
@@ -192,7 +195,8 @@ class Store:
         replace_atomically(path / "run.json", json.dumps(asdict(manifest)).encode())
         claim = json.dumps({"run": f"{month}/{ulid}", "entity": entity, "project": project, "id": id}).encode()
         if not create_exclusive(self._claim(entity, project, id), claim):
-            shutil.rmtree(path, ignore_errors=True)
+            for directory in filter(None, (path, tails)):
+                shutil.rmtree(directory, ignore_errors=True)
             message = (
                 f"run {entity}/{project}/{id} exists already; choose another id, or resume='allow' to go on with it."
             )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from runhaven.journal.reader import JournalReader
-from runhaven.journal.record import RowBlock
+from runhaven.journal.record import Damage, RowBlock
 from runhaven.metric import Aggregate, keeps_plain_value, metric_from_event, rule_for
 from runhaven.platform.process import ProcessIdentity
+from runhaven.store.console import Console
 from runhaven.store.liveness import Signs
+from runhaven.store.register import Register, Stamp
 from runhaven.store.table import Tables, cell
 from runhaven.value import from_json
 
@@ -19,51 +21,6 @@ if TYPE_CHECKING:
     from runhaven.journal.record import Event
     from runhaven.metric import Metric
     from runhaven.store.layout import RunDirectory
-
-_DELETED = object()
-
-
-class LogLine(NamedTuple):
-    """One line that a process of the run printed.
-
-    Attributes:
-        number: Counts the lines from 1.
-        time: When it was printed, seconds since the epoch.
-        stream: "stdout" or "stderr".
-        text: The line, without its end.
-    """
-
-    number: int
-    time: float
-    stream: str
-    text: str
-
-
-class Register:
-    """A dict in which the value with the latest time stands, whatever order they come in."""
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self._cells: dict[str, tuple[int, str, Any]] = {}
-
-    def put(self, key: str, value: object, time: int, writer: str) -> None:
-        """Write a value, unless a later one stands."""
-        held = self._cells.get(key)
-        if held is None or (time, writer) >= held[:2]:
-            self._cells[key] = (time, writer, value)
-
-    def delete(self, key: str, time: int, writer: str) -> None:
-        """Take a key away, unless it was written later."""
-        self.put(key, _DELETED, time, writer)
-
-    def values(self) -> dict[str, Any]:
-        """Return keys and values."""
-        return {key: value for key, (_, _, value) in self._cells.items() if value is not _DELETED}
-
-    def deleted(self) -> set[str]:
-        """Return the keys that were taken away."""
-        return {key for key, (_, _, value) in self._cells.items() if value is _DELETED}
-
 
 @dataclass(slots=True)
 class Session:
@@ -77,6 +34,7 @@ class Session:
         signal: The signal that ended it.
         is_preempting: Whether it said so.
         snapshot: Record number of its newest snapshot.
+        lost: What its journal lacks, if anything.
     """
 
     writer: str
@@ -86,6 +44,7 @@ class Session:
     signal: str | None = None
     is_preempting: bool = False
     snapshot: int = -1
+    lost: dict[str, Any] | None = None
 
     @property
     def is_main(self) -> bool:
@@ -108,30 +67,31 @@ class RunView:
         sessions: Each process's part, by writer.
         tables: The rows, if they are kept.
         metrics: What `define_metric` said, by name.
-        alerts: Alerts, in the order they were read.
-        exceptions: Exceptions, in the order they were read.
-        incomplete: Why and how much is missing; None when nothing is.
-        config_history: Each change of the configuration.
-        lines: What was printed.
+        alerts: Alerts, in the order of time.
+        exceptions: Exceptions, in the order of time.
+        config_history: Each change of the configuration, in the order of time.
+        console: What was printed.
+        damage: Events that make no sense.
         environment: What was captured about the place of the run.
         devices: Facts about each node's hardware, by stream.
         last_step: Greatest step of the default stream's rows; None without rows.
     """
 
-    def __init__(self, *, keeps_rows: bool) -> None:
+    def __init__(self, *, keeps_rows: bool, keeps_lines: bool = False) -> None:
         """Start with nothing.
 
         Args:
             keeps_rows: Whether rows are kept, or only what they come to.
+            keeps_lines: Whether printed lines are kept, or only counted.
         """
         self.sessions: dict[str, Session] = {}
         self.tables = Tables()
         self.metrics: dict[str, Metric] = {}
         self.alerts: list[dict[str, Any]] = []
         self.exceptions: list[dict[str, Any]] = []
-        self.incomplete: dict[str, Any] | None = None
         self.config_history: list[dict[str, Any]] = []
-        self.lines: list[LogLine] = []
+        self.console = Console() if keeps_lines else Console(limit=0)
+        self.damage: list[Damage] = []
         self.environment: dict[str, Any] = {}
         self.devices: dict[str, Any] = {}
         self.last_step: int | None = None
@@ -139,6 +99,8 @@ class RunView:
         self._meta, self._config = Register(), Register()
         self._computed, self._written = Register(), Register()
         self._aggregates: dict[str, Aggregate] = {}
+        self._summed_up_by = ""
+        self._new_lines: list[tuple[int, str, str]] = []
         self._handlers: dict[str, Callable[[Session, Event], None]] = {
             "start": self._on_start,
             "meta": self._on_meta,
@@ -170,6 +132,10 @@ class RunView:
         # A batch's events come before its rows: only now is it known which rows a snapshot sums up already.
         for block in blocks:
             self._add(block)
+        self.console.add(self._new_lines)
+        self._new_lines = []
+        for found in (self.alerts, self.exceptions, self.config_history):
+            found.sort(key=lambda entry: entry["time"])
 
     # Rows
 
@@ -183,10 +149,11 @@ class RunView:
         recent = block.since(self.sessions[block.writer].snapshot)
         if not len(recent):
             return
+        stamp = Stamp(recent.times[-1], recent.writer, recent.numbers[-1])
         for (key, kind), column in zip(recent.schema.cells, recent.columns, strict=True):
-            self._computed.put(key, cell(kind, column[-1]), recent.times[-1], recent.writer)
+            self._computed.put(key, cell(kind, column[-1]), stamp)
             rule = rule_for(self.metrics, key)
-            if rule is not None and rule.summary and kind in "fib":
+            if rule is not None and rule.summary and kind in "fib" and recent.writer >= self._summed_up_by:
                 aggregate = self._aggregates.setdefault(key, Aggregate(rule))
                 for value in column:
                     aggregate.add(value)
@@ -194,46 +161,50 @@ class RunView:
     # Events
 
     def _take(self, session: Session, event: Event) -> None:
-        data = event.data
-        session.last_us = max(session.last_us, int(data.get("time", 0)))
-        handler = self._handlers.get(str(data.get("event")))
-        if handler is not None:
-            handler(session, event)
+        handler = self._handlers.get(str(event.data.get("event")))
+        try:
+            event.data["time"] = int(event.data["time"])
+            session.last_us = max(session.last_us, event.data["time"])
+            if handler is not None:
+                handler(session, event)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            reason = f"event {event.number} of kind {event.data.get('event')!r}: {error!r}"
+            self.damage.append(Damage(f"{event.writer}.rhj", 0, 0, reason))
 
     def _on_start(self, session: Session, event: Event) -> None:
         session.start = event.data
 
-    def _on_meta(self, session: Session, event: Event) -> None:
-        for key, value in event.data["set"].items():
-            self._meta.put(key, value, event.data["time"], session.writer)
+    def _on_meta(self, _: Session, event: Event) -> None:
+        self._meta.apply(event.data["set"], _stamp(event))
 
-    def _on_config(self, session: Session, event: Event) -> None:
+    def _on_config(self, _: Session, event: Event) -> None:
         data = event.data
-        for key, value in data.get("set", {}).items():
-            self._config.put(key, from_json(value), data["time"], session.writer)
-        for key in data.get("delete", []):
-            self._config.delete(key, data["time"], session.writer)
-        change = {"time": data["time"] / 1e6, "step": data.get("step"), "set": from_json(data.get("set", {}))}
+        changed, deleted = from_json(data.get("set", {})), list(data.get("delete", []))
+        self._config.apply(changed, _stamp(event), deleted=deleted)
+        change = {"time": data["time"] / 1e6, "step": data.get("step"), "set": changed, "delete": deleted}
         self.config_history.append(change)
 
-    def _on_summary(self, session: Session, event: Event) -> None:
-        for key, value in event.data.get("set", {}).items():
-            self._written.put(key, from_json(value), event.data["time"], session.writer)
-        for key in event.data.get("delete", []):
-            self._written.delete(key, event.data["time"], session.writer)
+    def _on_summary(self, _: Session, event: Event) -> None:
+        data = event.data
+        self._written.apply(from_json(data.get("set", {})), _stamp(event), deleted=data.get("delete", []))
 
     def _on_snapshot(self, session: Session, event: Event) -> None:
-        session.snapshot = event.number
         summary: Mapping[str, Any] = from_json(event.data["summary"])
+        session.snapshot = event.number
+        stamp = _stamp(event)
         for key, value in summary.items():
-            self._computed.put(key, value, event.data["time"], session.writer)
+            # A process that joined repeats what it found when it came; the owner knows better.
+            if session.is_main or self._computed.writer(key) in (None, session.writer):
+                self._computed.put(key, value, stamp)
         if event.data.get("step"):
             self.last_step = max(self.last_step or 0, event.data["step"] - 1)
-        counts: Mapping[str, int] = event.data.get("counts", {})
-        self._aggregates = {}
+        counts: Mapping[str, int] = event.data.get("counts", {}) if session.is_main else {}
+        if session.start.get("resumed"):
+            # It went on from what earlier sessions had summed up, their last rows included.
+            self._summed_up_by = max(self._summed_up_by, session.writer)
         for key, count in counts.items():
             rule = rule_for(self.metrics, key)
-            if rule is not None:
+            if rule is not None and session.writer >= self._summed_up_by:
                 known = {word: summary[f"{key}.{word}"] for word in rule.summary if f"{key}.{word}" in summary}
                 self._aggregates[key] = Aggregate(rule)
                 self._aggregates[key].restore(known, count)
@@ -247,17 +218,17 @@ class RunView:
         self.environment |= event.data["set"]
 
     def _on_console(self, _: Session, event: Event) -> None:
-        for time, text in event.data["lines"]:
-            self.lines.append(LogLine(len(self.lines) + 1, time / 1e6, event.data["stream"], text))
+        stream = str(event.data["stream"])
+        self._new_lines += [(int(time), stream, str(text)) for time, text in event.data["lines"]]
 
     def _on_alert(self, _: Session, event: Event) -> None:
-        self.alerts.append({name: event.data.get(name) for name in ("time", "title", "text", "level")})
+        self.alerts.append({name: event.data.get(name) for name in ("title", "text", "level")} | {"time": event.data["time"]})
 
     def _on_exception(self, _: Session, event: Event) -> None:
         self.exceptions.append({key: value for key, value in event.data.items() if key != "event"})
 
-    def _on_incomplete(self, _: Session, event: Event) -> None:
-        self.incomplete = {"reason": event.data["reason"], "lost_rows": event.data["lost_rows"]}
+    def _on_incomplete(self, session: Session, event: Event) -> None:
+        session.lost = {"reason": str(event.data["reason"]), "lost_rows": int(event.data["lost_rows"])}
 
     def _on_device(self, _: Session, event: Event) -> None:
         self.devices[event.data["stream"]] = event.data["attributes"]
@@ -311,6 +282,19 @@ class RunView:
         return keeps_plain_value(rule_for(self.metrics, key)) or key not in self._aggregates
 
     @property
+    def incomplete(self) -> dict[str, Any] | None:
+        """Why and how many rows are missing; None when none are."""
+        lost = [session.lost for session in self.sessions.values() if session.lost]
+        return {"reason": lost[-1]["reason"], "lost_rows": sum(one["lost_rows"] for one in lost)} if lost else None
+
+    @property
+    def fatal_exception(self) -> dict[str, Any] | None:
+        """The first exception that ended a process since the run was opened last; None without one."""
+        newest = self.newest
+        since = newest.start.get("time", 0) if newest else 0
+        return next((error for error in self.exceptions if error.get("fatal") and error["time"] >= since), None)
+
+    @property
     def newest(self) -> Session | None:
         """The newest session that owned the run; any session where none did."""
         owners = [session for session in self.sessions.values() if session.is_main]
@@ -334,6 +318,10 @@ class RunView:
         return sorted(
             writer for writer, session in self.sessions.items() if session.is_main and session.start.get("resumed")
         )
+
+
+def _stamp(event: Event) -> Stamp:
+    return Stamp(event.data["time"], event.writer, event.number)
 
 
 def read_view(directory: RunDirectory) -> RunView:

@@ -1,0 +1,58 @@
+"""Keys whose last writer wins, whatever the order in which the writers' files are read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_DELETED = object()
+
+
+class Stamp(NamedTuple):
+    """When and by whom something was written."""
+
+    time: int
+    writer: str
+    number: int
+
+    def is_after(self, other: Stamp) -> bool:
+        """Tell which write stands: within one writer the later record, even if its clock was set back."""
+        if self.writer == other.writer:
+            return self.number >= other.number
+        return (self.time, self.writer) > (other.time, other.writer)
+
+
+class Register:
+    """A dict in which the value that was written last stands."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._cells: dict[str, tuple[Stamp, Any]] = {}
+
+    def put(self, key: str, value: object, stamp: Stamp) -> None:
+        """Write a value, unless a later one stands."""
+        held = self._cells.get(key)
+        if held is None or stamp.is_after(held[0]):
+            self._cells[key] = stamp, value
+
+    def apply(self, values: Mapping[str, Any], stamp: Stamp, *, deleted: Iterable[str] = ()) -> None:
+        """Write values and take keys away, each unless it was written later."""
+        for key, value in values.items():
+            self.put(key, value, stamp)
+        for key in deleted:
+            self.put(key, _DELETED, stamp)
+
+    def writer(self, key: str) -> str | None:
+        """Return who wrote what stands under a key; None if nothing does."""
+        held = self._cells.get(key)
+        return None if held is None else held[0].writer
+
+    def values(self) -> dict[str, Any]:
+        """Return keys and values."""
+        return {key: value for key, (_, value) in self._cells.items() if value is not _DELETED}
+
+    def deleted(self) -> set[str]:
+        """Return the keys that were taken away."""
+        return {key for key, (_, value) in self._cells.items() if value is _DELETED}
