@@ -40,6 +40,7 @@ export function ticks(lo: number, hi: number, count: number, log = false): numbe
 /** Widens a range so that lines do not touch the frame; a range of one value gets some room around it. */
 export function padded(lo: number, hi: number, log: boolean): [number, number] {
   if (!(lo <= hi)) return [0, 1];
+  if (lo === 0 && hi === 0) return [0, 1];
   if (lo === hi) {
     const room = Math.abs(lo) * 0.1 || 1;
     return log && lo > 0 ? [lo / 2, lo * 2] : [lo - room, hi + room];
