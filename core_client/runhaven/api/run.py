@@ -6,7 +6,8 @@ import importlib
 import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runhaven.api.history import bucket_rows, scan
 from runhaven.api.series import Series
@@ -28,6 +29,23 @@ if TYPE_CHECKING:
     from runhaven.store.liveness import State
 
 
+_SEEMS_GONE = ("crashed", "lost", "preempted")
+
+
+class _Depth(IntEnum):
+    """How much of the journals is read."""
+
+    FACTS = 0
+    LINES = 1
+    ROWS = 2
+
+
+class _Held(NamedTuple):
+    reader: JournalReader
+    view: RunView
+    depth: _Depth
+
+
 class Run:
     """Reads one run. Cheap to make; the journals are read when something of them is first asked for.
 
@@ -38,33 +56,42 @@ class Run:
         """Name a run; reads nothing yet."""
         self._directory = directory
         self._lock = threading.RLock()
-        self._full: tuple[JournalReader, RunView] | None = None
-        self._light: tuple[JournalReader, RunView] | None = None
+        self._held: _Held | None = None
+        self._seen_us = 0
 
     # Reading
 
     def refresh(self) -> bool:
         """Take in what was written since; True if there was anything."""
         with self._lock:
-            found = [reader.poll() for reader, _ in filter(None, (self._full, self._light))]
-            for records, (_, view) in zip(found, filter(None, (self._full, self._light)), strict=True):
-                view.fold(records)
-            return any(found)
+            is_new = self._held is None
+            return bool(self._facts.sessions) if is_new else self._poll()
 
-    def _view(self, *, with_rows: bool = False) -> RunView:
-        """Return the folded journals, reading them at the first use; without rows, a quicker way is enough."""
+    def _poll(self) -> bool:
+        held = self._held
+        records = held.reader.poll() if held else []
+        if not held or not records:
+            return False
+        held.view.fold(records)
+        # A sign of life by this machine's clock, should that of the run's host be wrong.
+        self._seen_us = time.time_ns() // 1000
+        return True
+
+    def _view(self, depth: _Depth) -> RunView:
+        """Return the folded journals, reading them at the first use, and again when more of them is asked for."""
         with self._lock:
-            held = self._full or (None if with_rows else self._light)
-            if held is None:
+            if self._held is None or self._held.depth < depth:
                 spool = self._directory.manifest().spool_here()
-                reader = JournalReader(self._directory.journal, spool=spool, rows="all" if with_rows else "recent")
-                held = reader, RunView(keeps_rows=with_rows, keeps_lines=True)
-                held[1].fold(reader.poll())
-                if with_rows:
-                    self._full, self._light = held, None
-                else:
-                    self._light = held
-            return held[1]
+                has_rows = depth == _Depth.ROWS
+                reader = JournalReader(self._directory.journal, spool=spool, rows="all" if has_rows else "recent")
+                view = RunView(keeps_rows=has_rows, keeps_lines=depth >= _Depth.LINES)
+                view.fold(reader.poll())
+                self._held = _Held(reader, view, depth)
+            return self._held.view
+
+    @property
+    def _facts(self) -> RunView:
+        return self._view(_Depth.FACTS)
 
     # What it is
 
@@ -111,13 +138,20 @@ class Run:
     @property
     def updated(self) -> int:
         """When its newest record was written, microseconds since the epoch."""
-        return self._view().updated_us or self.created
+        return self._facts.updated_us or self.created
 
     @property
     def state(self) -> State:
         """running, finished, failed, killed, preempted, crashed or lost; computed now."""
         with self._lock:
-            return state(self._view().signs, now_us=time.time_ns() // 1000, is_alive=is_alive)
+            found = self._state()
+            # A process that ended a moment ago may have said so since the last poll.
+            return self._state() if found in _SEEMS_GONE and self._poll() else found
+
+    def _state(self) -> State:
+        signs = self._facts.signs
+        last_us = max(signs.last_us, self._seen_us) or self.created
+        return state(signs._replace(last_us=last_us), now_us=time.time_ns() // 1000, is_alive=is_alive)
 
     @property
     def runtime_s(self) -> float:
@@ -127,53 +161,53 @@ class Run:
     @property
     def name(self) -> str:
         """Name for people."""
-        return self._view().meta.get("name") or self.id
+        return self._facts.meta.get("name") or self.id
 
     @property
     def tags(self) -> list[str]:
         """Short labels."""
-        return list(self._view().meta.get("tags") or [])
+        return list(self._facts.meta.get("tags") or [])
 
     @property
     def notes(self) -> str:
         """A longer description."""
-        return self._view().meta.get("notes") or ""
+        return self._facts.meta.get("notes") or ""
 
     @property
     def group(self) -> str:
         """Runs of one group are shown together."""
-        return self._view().meta.get("group") or ""
+        return self._facts.meta.get("group") or ""
 
     @property
     def job_type(self) -> str:
         """What kind of run it is."""
-        return self._view().meta.get("job_type") or ""
+        return self._facts.meta.get("job_type") or ""
 
     @property
     def config(self) -> dict[str, Any]:
         """The configuration."""
-        return self._view().config
+        return self._facts.config
 
     @property
     def config_history(self) -> list[dict[str, Any]]:
         """Each change of the configuration, with "time" (seconds since the epoch), "step" and "set"."""
-        return list(self._view().config_history)
+        return list(self._facts.config_history)
 
     @property
     def summary(self) -> dict[str, Any]:
         """What its series came to and what the user wrote, keys flat."""
-        return self._view().summary
+        return self._facts.summary
 
     @property
     def metadata(self) -> dict[str, Any]:
         """Where it took place: python, packages, git, hardware, command, variables."""
-        view = self._view()
+        view = self._facts
         return view.environment | ({"devices": view.devices} if view.devices else {})
 
     @property
     def metrics(self) -> Mapping[str, Metric]:
         """What `define_metric` said, by name."""
-        return self._view().metrics
+        return self._facts.metrics
 
     @property
     def user(self) -> str:
@@ -186,43 +220,42 @@ class Run:
         return self._started_by().get("host") or self._directory.manifest().host
 
     def _started_by(self) -> Mapping[str, Any]:
-        newest = self._view().newest
+        newest = self._facts.newest
         return newest.start if newest else {}
 
     @property
     def last_step(self) -> int | None:
         """The greatest step that was logged; None without rows."""
-        return self._view().last_step
+        return self._facts.last_step
 
     @property
     def alerts(self) -> list[dict[str, Any]]:
         """What `alert` kept."""
-        return list(self._view().alerts)
+        return list(self._facts.alerts)
 
     @property
     def exception(self) -> dict[str, Any] | None:
         """The exception that ended it; None without one."""
-        return self._view().fatal_exception
+        return self._facts.fatal_exception
 
     @property
     def incomplete(self) -> dict[str, Any] | None:
         """Why and how many rows are missing; None when none are."""
-        return self._view().incomplete
+        return self._facts.incomplete
 
     @property
     def damage(self) -> list[Damage]:
         """Stretches of its journals that cannot be read."""
         with self._lock:
-            self._view()
-            held = self._full or self._light
-            return list(held[0].damage) if held else []
+            found = self._facts.damage
+            return [*self._held.reader.damage, *found] if self._held else []
 
     # Series
 
     def series(self, stream: str | None = None) -> list[Series]:
         """List the series, of one stream or of all."""
         with self._lock:
-            view = self._view(with_rows=True)
+            view = self._view(_Depth.ROWS)
             found: list[Series] = []
             for entry in view.tables.series.values():
                 if stream is not None and entry.stream != stream:
@@ -262,7 +295,7 @@ class Run:
         from runhaven.api.curve import make_curve
 
         with self._lock:
-            view = self._view(with_rows=True)
+            view = self._view(_Depth.ROWS)
             return make_curve(
                 view, key, stream=stream, x=x, buckets=buckets, bounds=(start, stop), origin_us=self.created
             )
@@ -289,7 +322,7 @@ class Run:
             A dict with `_step`, `_timestamp` (seconds since the epoch), `_runtime` (seconds) and the values.
         """
         with self._lock:
-            view = self._view(with_rows=True)
+            view = self._view(_Depth.ROWS)
             rows = scan(view, stream="" if stream == "default" else stream, origin_us=self.created)
         for row in rows:
             if (min_step is not None and row["_step"] < min_step) or (
@@ -357,12 +390,12 @@ class Run:
             after: Leave out the lines up to this number.
             limit: How many lines at most, the newest.
         """
-        return self._view().console.lines(after=after, limit=limit)
+        return self._facts.console.lines(after=after, limit=limit)
 
     @property
     def log_count(self) -> int:
         """How many lines the run printed."""
-        return self._view().console.count
+        return self._facts.console.count
 
     def __repr__(self) -> str:
         """Show name, path and state."""

@@ -98,7 +98,8 @@ def _read_manifest(path: Path) -> Manifest:
     if not all(isinstance(text, str) for text in whole) or not isinstance(data.get("created"), int):
         message = f"{path} is no description of a run."
         raise StoreError(message)
-    return Manifest(**{name: data.get(name) for name in Manifest.__dataclass_fields__})
+    known: dict[str, Any] = {name: data.get(name) for name in Manifest.__dataclass_fields__}
+    return Manifest(**known)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from runhaven.value import from_json
+
 if TYPE_CHECKING:
     from runhaven.journal.record import CellType, Column, RowBlock, Schema
 
@@ -20,6 +22,7 @@ class Table:
         steps: Steps.
         times: Wall times, microseconds since the epoch.
         columns: One column a cell; see `RowBlock`.
+        ascending: How many of the first "steps" and "times" are known to ascend; kept by whoever checks.
     """
 
     def __init__(self, block: RowBlock) -> None:
@@ -30,6 +33,7 @@ class Table:
         self.steps = array("q", block.steps)
         self.times = array("q", block.times)
         self.columns: list[Column] = [column[:] for column in block.columns]
+        self.ascending: dict[str, int] = {}
 
     def extend(self, block: RowBlock) -> None:
         """Append a later block."""
@@ -83,7 +87,9 @@ class SeriesEntry:
 
 def cell(kind: CellType, value: Any) -> Any:
     """Return a column's entry as the Python value that it stands for."""
-    return bool(value) if kind == "b" else value
+    if kind == "b":
+        return bool(value)
+    return from_json(value) if kind == "j" else value
 
 
 class Tables:

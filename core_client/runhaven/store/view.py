@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from runhaven.metric import Metric
     from runhaven.store.layout import RunDirectory
 
+
 @dataclass(slots=True)
 class Session:
     """One process's part in the run.
@@ -222,7 +223,9 @@ class RunView:
         self._new_lines += [(int(time), stream, str(text)) for time, text in event.data["lines"]]
 
     def _on_alert(self, _: Session, event: Event) -> None:
-        self.alerts.append({name: event.data.get(name) for name in ("title", "text", "level")} | {"time": event.data["time"]})
+        self.alerts.append(
+            {name: event.data.get(name) for name in ("title", "text", "level")} | {"time": event.data["time"]}
+        )
 
     def _on_exception(self, _: Session, event: Event) -> None:
         self.exceptions.append({key: value for key, value in event.data.items() if key != "event"})
