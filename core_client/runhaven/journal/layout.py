@@ -1,7 +1,7 @@
 """How one row lies in bytes: a fixed head, packed cells, then the text of string and JSON cells.
 
 A record is `length u32 | number u32 | tag u32 | body | crc32 u32`, little-endian; `length` counts the whole record and
-`crc32` covers all before it. A row's tag is its schema id and its body `step i64 | time i64 | cells`; other tags are
+`crc32` covers the writer's name and all before it. A row's tag is its schema id and its body `step i64 | time i64 | cells`; other tags are
 `SCHEMA_TAG` and `EVENT_TAG`, whose body is JSON. docs/formats.md is the specification.
 """
 
@@ -47,10 +47,15 @@ def decode_json(data: bytes | memoryview) -> Any:
     return json.loads(bytes(data).decode("utf-8", "surrogatepass"))
 
 
-def seal_record(number: int, tag: int, body: bytes) -> bytes:
+def seed_for(writer: str) -> int:
+    """Return where the checksums of one writer start, so that no other journal's bytes pass for its own."""
+    return crc32(writer.encode())
+
+
+def seal_record(number: int, tag: int, body: bytes, *, seed: int) -> bytes:
     """Return the record that carries `body`."""
     data = HEAD.pack(HEAD.size + len(body) + CHECKSUM_SIZE, number & 0xFFFFFFFF, tag) + body
-    return data + crc32(data).to_bytes(4, "little")
+    return data + crc32(data, seed).to_bytes(4, "little")
 
 
 class Layout:
@@ -64,15 +69,16 @@ class Layout:
         size: Bytes of a record, without the text of string and JSON cells.
     """
 
-    __slots__ = ("_pack_fixed", "_text_cells", "folds_as", "id", "is_fixed", "schema", "size")
+    __slots__ = ("_pack_fixed", "_seed", "_text_cells", "folds_as", "id", "is_fixed", "schema", "size")
 
-    def __init__(self, id: int, schema: Schema) -> None:  # noqa: A002 - the term of the format
-        """Prepare the packing of rows of `schema`."""
+    def __init__(self, id: int, schema: Schema, *, seed: int = 0) -> None:  # noqa: A002 - the term of the format
+        """Prepare the packing of rows of `schema`; a writer gives the seed of its checksums."""
         codes = "".join(_CODES[kind] for _, kind in schema.cells)
         packer = struct.Struct(f"<IIIqq{codes}")
         self.id = id
         self.schema = schema
         self.size = packer.size + CHECKSUM_SIZE
+        self._seed = seed
         self._text_cells = [index for index, (_, kind) in enumerate(schema.cells) if kind in "sj"]
         self.is_fixed = not self._text_cells
         self.folds_as = self if self.is_fixed else None
@@ -82,14 +88,14 @@ class Layout:
         """Return the record of one row; string and JSON cells come as encoded bytes."""
         if self.is_fixed:
             data = self._pack_fixed(self.size, number & 0xFFFFFFFF, self.id, step, time, *values)
-            return data + crc32(data).to_bytes(4, "little")
+            return data + crc32(data, self._seed).to_bytes(4, "little")
         cells = list(values)
         texts = [cells[index] for index in self._text_cells]
         for index, text in zip(self._text_cells, texts, strict=True):
             cells[index] = len(text)
         size = self.size + sum(map(len, texts))
         data = self._pack_fixed(size, number & 0xFFFFFFFF, self.id, step, time, *cells) + b"".join(texts)
-        return data + crc32(data).to_bytes(4, "little")
+        return data + crc32(data, self._seed).to_bytes(4, "little")
 
     def describe(self) -> bytes:
         """Return the body of the schema record that defines this layout."""

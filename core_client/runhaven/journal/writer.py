@@ -219,7 +219,7 @@ class JournalWriter:
 
     def _queue(self, record: _Waiting) -> None:
         if self._waiting_size + record.size > QUEUE_SIZE:
-            self._complain("the disk is full, or too slow", lost=1)
+            self._complain("the disk is full, or too slow", lost=int(record.layout is not None))
             return
         self._waiting.append(record)
         self._waiting_size += record.size
