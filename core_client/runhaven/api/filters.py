@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from runhaven.errors import UsageError
@@ -33,6 +34,15 @@ def _is_in(value: Any, operand: Any) -> bool:
     return any(_equals(value, item) for item in operand)
 
 
+def _has_match(value: Any, pattern: Any) -> bool:
+    words = cast("list[Any]", value) if isinstance(value, list) else [value]
+    try:
+        return any(re.search(pattern, str(word)) for word in words)
+    except re.error as error:
+        message = f"The filter {{'$regex': {pattern!r}}} is no regular expression: {error}."
+        raise UsageError(message) from error
+
+
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "$eq": _compare(_equals),
     "$ne": lambda value, operand: value is _ABSENT or not _equals(value, operand),
@@ -43,11 +53,12 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "$in": _compare(_is_in),
     "$nin": lambda value, operand: value is _ABSENT or not _is_in(value, operand),
     "$exists": lambda value, operand: (value is not _ABSENT) == bool(operand),
-    "$regex": _compare(lambda value, operand: re.search(operand, str(value)) is not None),
+    "$regex": _compare(_has_match),
 }
+_TIMES = frozenset({"createdAt", "created_at", "heartbeatAt", "heartbeat_at"})
 _FIELDS = {
     "state": "state",
-    "name": "id",
+    "name": "name",
     "id": "id",
     "displayName": "name",
     "display_name": "name",
@@ -58,8 +69,8 @@ _FIELDS = {
     "username": "user",
     "user": "user",
     "host": "host",
-    "createdAt": "created_at",
-    "created_at": "created_at",
+    "createdAt": "created",
+    "created_at": "created",
     "heartbeatAt": "updated",
     "heartbeat_at": "updated",
     "duration": "runtime_s",
@@ -79,20 +90,51 @@ def matches(run: Run, filters: Mapping[str, Any]) -> bool:
 
 
 def _passes(run: Run, name: str, condition: Any) -> bool:
-    if name == "$and":
-        return all(matches(run, part) for part in condition)
-    if name == "$or":
-        return any(matches(run, part) for part in condition)
-    if name == "$nor":
-        return not any(matches(run, part) for part in condition)
+    if name in ("$and", "$or", "$nor"):
+        parts = _parts(name, condition)
+        found = (matches(run, part) for part in parts)
+        return all(found) if name == "$and" else any(found) != (name == "$nor")
     if name == "$not":
         return not matches(run, condition)
+    value = _candidates(run, name)
+    is_test = isinstance(condition, dict) and any(str(key).startswith("$") for key in cast("dict[str, Any]", condition))
+    tests: dict[str, Any] = cast("dict[str, Any]", condition) if is_test else {"$eq": condition}
+    if name in _TIMES:
+        tests = {operator: _to_seconds(operand) for operator, operand in tests.items()}
+    return all(_check(value, operator, operand) for operator, operand in tests.items())
+
+
+def _parts(name: str, condition: Any) -> list[Mapping[str, Any]]:
+    if not isinstance(condition, list | tuple):
+        message = f"The filter {name!r} takes a list of filters, not {condition!r}."
+        raise UsageError(message)
+    return list(cast("list[Mapping[str, Any]]", condition))
+
+
+def _candidates(run: Run, name: str) -> Any:
+    """Return what a condition on a field is held against; a list where any of several will do."""
     value = read_field(run, name)
-    if not isinstance(condition, dict) or not any(
-        str(key).startswith("$") for key in cast("dict[str, Any]", condition)
-    ):
-        return _OPERATORS["$eq"](value, condition)
-    return all(_check(value, operator, operand) for operator, operand in cast("dict[str, Any]", condition).items())
+    if name == "name":
+        # To W&B the id is the name; to a person it is the display name.
+        return [run.id, run.name]
+    return ["lost", "crashed"] if name == "state" and value == "lost" else value
+
+
+def _to_seconds(operand: Any) -> Any:
+    if isinstance(operand, dict):
+        tests = cast("dict[str, Any]", operand)
+        return {operator: _to_seconds(inner) for operator, inner in tests.items()}
+    if isinstance(operand, list | tuple):
+        return [_to_seconds(item) for item in cast("list[Any]", operand)]
+    if isinstance(operand, str):
+        try:
+            operand = datetime.fromisoformat(operand)
+        except ValueError as error:
+            message = f"{operand!r} is no time; write it like '2026-01-31T12:00:00Z', or as seconds since the epoch."
+            raise UsageError(message) from error
+    if isinstance(operand, datetime):
+        return (operand if operand.tzinfo else operand.replace(tzinfo=UTC)).timestamp()
+    return operand
 
 
 def _check(value: Any, operator: str, operand: Any) -> bool:
@@ -102,6 +144,9 @@ def _check(value: Any, operator: str, operand: Any) -> bool:
         message = (
             f"The filter operator {operator!r} is not known; use one of {', '.join(_OPERATORS)}, $not, $and, $or, $nor."
         )
+        raise UsageError(message)
+    if operator in ("$in", "$nin") and not isinstance(operand, list | tuple | set | frozenset):
+        message = f"The filter operator {operator!r} takes a list, not {operand!r}."
         raise UsageError(message)
     return _OPERATORS[operator](value, operand)
 
@@ -118,6 +163,8 @@ def read_field(run: Run, name: str) -> Any:
     if head in ("summary", "summary_metrics", "summaryMetrics") and rest:
         summary = run.summary
         return summary.get(rest, _ABSENT)
+    if name in _TIMES:
+        return getattr(run, _FIELDS[name]) / 1e6
     if name in _FIELDS:
         return getattr(run, _FIELDS[name])
     message = f"Runs have no field {name!r}; use one of {', '.join(sorted(_FIELDS))}, config.<key> or summary.<key>."

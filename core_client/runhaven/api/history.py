@@ -3,54 +3,91 @@
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING, Any
+from operator import lt
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runhaven.store.table import cell
-from runhaven.value import from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from runhaven.store.table import Table
     from runhaven.store.view import RunView
 
 
-def scan(view: RunView, *, stream: str, origin_us: int) -> list[dict[str, Any]]:
-    """Return the rows of a stream, session by session; those of one writer with an equal step are one.
+_BEYOND = 1 << 63
+
+
+class _Slice(NamedTuple):
+    """The rows that a table had when the scan began; more may be added to it meanwhile."""
+
+    table: Table
+    length: int
+
+
+class Scan:
+    """Goes through the rows of a stream, session by session; those of one writer with an equal step are one.
 
     What an earlier session logged of a key at steps that a later, resumed session logged again is left out.
     """
-    limits = hidden_from(view, stream)
-    rows: list[dict[str, Any]] = []
-    by_writer: dict[str, list[Table]] = {}
-    for table in view.tables.of_stream(stream):
-        by_writer.setdefault(table.writer, []).append(table)
-    for writer, tables in by_writer.items():
-        merged: dict[int, dict[str, Any]] = {}
-        hidden = limits.get(writer, {})
-        for _, table, index in heapq.merge(*(_numbered(table) for table in tables)):
-            step, time_us = table.steps[index], table.times[index]
-            values = _values(table, index, step, hidden)
-            if not values and table.schema.cells:
-                continue
-            row = merged.setdefault(step, {"_step": step})
-            row |= {"_timestamp": time_us / 1e6, "_runtime": (time_us - origin_us) / 1e6}
-            row |= values
-        rows += merged.values()
-    return rows
+
+    def __init__(self, view: RunView, *, stream: str, origin_us: int) -> None:
+        """Take note of the rows that there are now.
+
+        Args:
+            view: The run, with its rows.
+            stream: The stream.
+            origin_us: When the run began, for `_runtime`.
+        """
+        self._hidden = hidden_from(view, stream)
+        self._origin_us = origin_us
+        self._slices: dict[str, list[_Slice]] = {}
+        for table in view.tables.of_stream(stream):
+            self._slices.setdefault(table.writer, []).append(_Slice(table, len(table)))
+
+    def rows(self, *, min_step: int | None = None, max_step: int | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the rows from one step up to, not including, another."""
+        low = -(2**63) if min_step is None else min_step
+        high = _BEYOND if max_step is None else max_step
+        for writer, slices in self._slices.items():
+            hidden = self._hidden.get(writer, {})
+            for step, places in _merged(slices):
+                if low <= step < high and (row := self._row(step, places, hidden)) is not None:
+                    yield row
+
+    def _row(self, step: int, places: Iterable[tuple[Table, int]], hidden: dict[str, int]) -> dict[str, Any] | None:
+        row: dict[str, Any] = {"_step": step, "_timestamp": 0.0, "_runtime": 0.0}
+        is_shown = False
+        for table, index in places:
+            cells = zip(table.schema.cells, table.columns, strict=True)
+            if hidden:
+                cells = [(named, column) for named, column in cells if step < hidden.get(named[0], _BEYOND)]
+                if not cells and table.schema.cells:
+                    continue
+            time_us = table.times[index]
+            row["_timestamp"], row["_runtime"] = time_us / 1e6, (time_us - self._origin_us) / 1e6
+            for (key, kind), column in cells:
+                row[key] = cell(kind, column[index])
+            is_shown = True
+        return row if is_shown else None
 
 
-def _numbered(table: Table) -> Iterator[tuple[int, Table, int]]:
-    return ((number, table, index) for index, number in enumerate(table.numbers))
+def _merged(slices: Sequence[_Slice]) -> Iterator[tuple[int, Sequence[tuple[Table, int]]]]:
+    """Yield each step of one writer, in the order in which they first came, with the rows logged at it."""
+    if len(slices) == 1:
+        table, length = slices[0]
+        steps = table.steps[:length]
+        if all(map(lt, steps, steps[1:])):
+            yield from ((step, ((table, index),)) for index, step in enumerate(steps))
+            return
+    places: dict[int, list[tuple[Table, int]]] = {}
+    for _, table, index in heapq.merge(*(_numbered(*one) for one in slices), key=lambda row: row[0]):
+        places.setdefault(table.steps[index], []).append((table, index))
+    yield from places.items()
 
 
-def _values(table: Table, index: int, step: int, hidden: dict[str, int]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for (key, kind), column in zip(table.schema.cells, table.columns, strict=True):
-        if key not in hidden or step < hidden[key]:
-            value = cell(kind, column[index])
-            values[key] = from_json(value) if kind == "j" else value
-    return values
+def _numbered(table: Table, length: int) -> Iterator[tuple[int, Table, int]]:
+    return ((table.numbers[index], table, index) for index in range(length))
 
 
 def hidden_from(view: RunView, stream: str) -> dict[str, dict[str, int]]:
@@ -75,21 +112,21 @@ def hidden_from(view: RunView, stream: str) -> dict[str, dict[str, int]]:
     return limits
 
 
-def bucket_rows(rows: Sequence[dict[str, Any]], samples: int, x_axis: str) -> list[dict[str, Any]]:
+def bucket_rows(rows: Sequence[dict[str, Any]], samples: int) -> list[dict[str, Any]]:
     """Reduce sorted rows to at most `samples`, each with the last value and the extremes of every key."""
     if len(rows) <= samples or samples < 1:
         return list(rows)
     size = -(-len(rows) // samples)
-    return [_bucket(rows[start : start + size], x_axis) for start in range(0, len(rows), size)]
+    return [_bucket(rows[start : start + size]) for start in range(0, len(rows), size)]
 
 
-def _bucket(rows: Sequence[dict[str, Any]], x_axis: str) -> dict[str, Any]:
+def _bucket(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     bucket: dict[str, Any] = {}
     for row in rows:
         for key, value in row.items():
             bucket[key] = value
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if key.startswith("_") or key == x_axis or not is_number or value != value:  # noqa: PLR0124 - NaN
+            if key.startswith("_") or not is_number or value != value:  # noqa: PLR0124 - NaN
                 continue
             bucket[f"{key}.min"] = min(value, bucket.get(f"{key}.min", value))
             bucket[f"{key}.max"] = max(value, bucket.get(f"{key}.max", value))

@@ -7,10 +7,12 @@ import threading
 import time
 from datetime import UTC, datetime
 from enum import IntEnum
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runhaven.api.history import bucket_rows, scan
+from runhaven.api.history import Scan, bucket_rows
 from runhaven.api.series import Series
+from runhaven.api.summary import Summary
 from runhaven.errors import NotFoundError
 from runhaven.journal.reader import JournalReader
 from runhaven.metric import rule_for
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from runhaven.store.liveness import State
 
 
+_OWN_KEYS = ("_step", "_timestamp", "_runtime")
 _SEEMS_GONE = ("crashed", "lost", "preempted")
 
 
@@ -194,9 +197,9 @@ class Run:
         return list(self._facts.config_history)
 
     @property
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> Summary:
         """What its series came to and what the user wrote, keys flat."""
-        return self._facts.summary
+        return Summary(self._facts.summary)
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -322,17 +325,15 @@ class Run:
             A dict with `_step`, `_timestamp` (seconds since the epoch), `_runtime` (seconds) and the values.
         """
         with self._lock:
-            view = self._view(_Depth.ROWS)
-            rows = scan(view, stream="" if stream == "default" else stream, origin_us=self.created)
+            found = Scan(self._view(_Depth.ROWS), stream=_stream(stream), origin_us=self.created)
+        rows = found.rows(min_step=min_step, max_step=max_step)
+        if keys is None:
+            yield from rows
+            return
+        wanted = list(dict.fromkeys([*_OWN_KEYS, *keys]))
         for row in rows:
-            if (min_step is not None and row["_step"] < min_step) or (
-                max_step is not None and row["_step"] >= max_step
-            ):
-                continue
-            if keys is None:
-                yield row
-            elif all(key in row for key in keys):
-                yield {"_step": row["_step"]} | {key: row[key] for key in keys}
+            if all(key in row for key in wanted):
+                yield {key: row[key] for key in wanted}
 
     def history(
         self,
@@ -357,20 +358,28 @@ class Run:
         Raises:
             NotFoundError: If a key was never logged.
         """
-        axis = [] if x_axis.startswith("_") else [x_axis]
-        wanted: list[str] = list(dict.fromkeys([*(keys or []), *axis]))
-        self._check_keys(wanted, "" if stream == "default" else stream)
-        rows = list(self.scan_history(stream=stream))
-        if keys is not None:
-            names = ["_step", "_timestamp", "_runtime", *wanted]
-            rows = [{name: row[name] for name in names} for row in rows if all(key in row for key in wanted)]
-        rows.sort(key=lambda row: row.get(x_axis, float("-inf")))
-        found = bucket_rows(rows, samples, x_axis)
+        axis = [] if x_axis in _OWN_KEYS else [x_axis]
+        wanted = None if keys is None else [*keys, *axis]
+        self._check_keys([*(keys or []), *axis], _stream(stream))
+        found = self._sample(samples, wanted, x_axis, stream)
         return _to_frame(found) if pandas else found
 
+    def _sample(self, samples: int, keys: Sequence[str] | None, x_axis: str, stream: str) -> list[dict[str, Any]]:
+        with self._lock:
+            view = self._view(_Depth.ROWS)
+            is_long = sum(len(table) for table in view.tables.of_stream(_stream(stream))) > samples > 0
+            if is_long and find_spec("numpy") is not None:
+                from runhaven.api.sampling import sample
+
+                names = {"stream": _stream(stream), "x_axis": x_axis}
+                return sample(view, origin_us=self.created, samples=samples, keys=keys, **names)
+        rows = list(self.scan_history(keys, stream=stream))
+        rows.sort(key=lambda row: _sort_key(row.get(x_axis)))
+        return bucket_rows(rows, samples)
+
     def _check_keys(self, keys: Sequence[str], stream: str) -> None:
-        known = {series.key for series in self.series(stream)}
-        for key in keys:
+        known = {series.key for series in self.series(stream)} if keys else set[str]()
+        for key in (key for key in keys if key not in _OWN_KEYS):
             if key not in known:
                 import difflib
 
@@ -400,6 +409,16 @@ class Run:
     def __repr__(self) -> str:
         """Show name, path and state."""
         return f"<Run {self.name} {'/'.join(self.path)} ({self.state})>"
+
+
+def _stream(name: str) -> str:
+    return "" if name == "default" else name
+
+
+def _sort_key(value: Any) -> tuple[int, Any]:
+    """Order rows by a number; those without one come first, as they were logged."""
+    is_number = isinstance(value, int | float) and value == value  # noqa: PLR0124 - NaN
+    return (1, value) if is_number else (0, 0)
 
 
 def _to_frame(rows: list[dict[str, Any]]) -> Any:

@@ -1,0 +1,188 @@
+"""Buckets of rows without making the rows: what `bucket_rows` does of a scan, column by column."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from runhaven.api.history import hidden_from
+from runhaven.missing import require
+from runhaven.store.table import cell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from runhaven.store.table import Table
+    from runhaven.store.view import RunView
+
+    Places = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
+else:
+    np = require("numpy", feature="sampling long histories", package="runhaven[ui]")
+
+
+class Cells(NamedTuple):
+    """The cells of one key that count: one for each merged row that has it.
+
+    Attributes:
+        row: Their merged rows, ascending.
+        at: Where each lies among the rows of all tables.
+    """
+
+    row: Places
+    at: Places
+
+
+class Rows:
+    """The merged rows of a stream, in the order of a scan, without their values.
+
+    Attributes:
+        steps: The step of each.
+        times: The time of each.
+        is_shown: Which of them a scan would yield.
+        cells: Which cells each key has.
+    """
+
+    def __init__(self, view: RunView, stream: str) -> None:
+        """Find out which rows of the tables belong together."""
+        self._tables = [table for table in view.tables.of_stream(stream) if len(table)]
+        self._offsets = np.cumsum([0, *(len(table) for table in self._tables)])
+        steps = np.concatenate([np.frombuffer(table.steps, np.int64) for table in self._tables])
+        times = np.concatenate([np.frombuffer(table.times, np.int64) for table in self._tables])
+        self._numbers = np.concatenate([np.frombuffer(table.numbers, np.uint64) for table in self._tables])
+        self._row, count = _merge(self._tables, steps, self._numbers)
+
+        hidden = hidden_from(view, stream)
+        is_shown = np.array([not table.schema.cells for table in self._tables]).repeat(np.diff(self._offsets))
+        self.cells: dict[str, Cells] = {}
+        for key in dict.fromkeys(key for table in self._tables for key, _ in table.schema.cells):
+            at = self._visible(key, hidden, steps)
+            is_shown[at] = True
+            self.cells[key] = self._last_of_each_row(at)
+        newest = self._last_of_each_row(np.flatnonzero(is_shown))
+        self.is_shown: Mask = np.zeros(count, np.bool_)
+        self.is_shown[newest.row] = True
+        self.steps, self.times = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        self.steps[self._row] = steps
+        self.times[newest.row] = times[newest.at]
+
+    def _visible(self, key: str, hidden: dict[str, dict[str, int]], steps: Places) -> Places:
+        """Return where the cells of a key lie that no later session hides."""
+        found: list[Places] = []
+        for index, table in enumerate(self._tables):
+            if any(name == key for name, _ in table.schema.cells):
+                at: Places = np.arange(int(self._offsets[index]), int(self._offsets[index + 1]))
+                limit = hidden.get(table.writer, {}).get(key)
+                found.append(at if limit is None else at[steps[at] < limit])
+        return np.concatenate(found)
+
+    def _last_of_each_row(self, at: Places) -> Cells:
+        order = at[np.lexsort((self._numbers[at], self._row[at]))]
+        row = self._row[order]
+        is_last = np.append(row[1:] != row[:-1], True)[: len(row)]
+        return Cells(row[is_last], order[is_last])
+
+    def value(self, key: str, at: int) -> Any:
+        """Return the value of a cell."""
+        index = int(np.searchsorted(self._offsets, at, side="right")) - 1
+        table = self._tables[index]
+        column = next(place for place, (name, _) in enumerate(table.schema.cells) if name == key)
+        return cell(table.schema.cells[column][1], table.columns[column][at - int(self._offsets[index])])
+
+    def numbers(self, key: str, cells: Cells) -> tuple[Mask, NDArray[Any]]:
+        """Return which of a key's cells are integers or floats, and the numbers; integers stay exact."""
+        kinds = [dict(table.schema.cells).get(key) for table in self._tables]
+        are_exact = all(kind in ("i", "b", "s", "j", None) for kind in kinds)
+        values = np.zeros(len(self._row), np.int64 if are_exact else np.float64)
+        is_number = np.zeros(len(self._row), np.bool_)
+        for index, (table, kind) in enumerate(zip(self._tables, kinds, strict=True)):
+            if kind in ("f", "i"):
+                rows = slice(self._offsets[index], self._offsets[index + 1])
+                column: Any = table.columns[[name for name, _ in table.schema.cells].index(key)]
+                values[rows] = np.frombuffer(column, np.int64 if kind == "i" else np.float64)
+                is_number[rows] = True
+        found = values[cells.at]
+        return is_number[cells.at] & ~np.isnan(found), found
+
+
+def _merge(tables: list[Table], steps: Places, numbers: NDArray[np.uint64]) -> tuple[Places, int]:
+    """Return the merged row of each row, and how many there are; rows of one writer and step are one."""
+    if len(tables) == 1 and bool(np.all(steps[1:] > steps[:-1])):
+        return np.arange(len(steps)), len(steps)
+    writers = {name: rank for rank, name in enumerate(dict.fromkeys(table.writer for table in tables))}
+    ranks = np.array([writers[table.writer] for table in tables]).repeat([len(table) for table in tables])
+    order = np.lexsort((numbers, steps, ranks))
+    is_first = np.append(True, np.diff(ranks[order]).astype(np.bool_) | (steps[order][1:] != steps[order][:-1]))
+    group = np.cumsum(is_first) - 1
+    leaders = order[is_first]
+    place = np.empty(len(leaders), np.int64)
+    place[np.lexsort((numbers[leaders], ranks[leaders]))] = np.arange(len(leaders))
+    row = np.empty(len(steps), np.int64)
+    row[order] = place[group]
+    return row, len(leaders)
+
+
+def sample(
+    view: RunView, *, stream: str, origin_us: int, samples: int, keys: Sequence[str] | None, x_axis: str
+) -> list[dict[str, Any]]:
+    """Return at most `samples` buckets of the rows that hold all `keys`, in the order of `x_axis`."""
+    rows = Rows(view, stream)
+    wanted = list(rows.cells) if keys is None else [key for key in dict.fromkeys(keys) if key not in _OWN]
+    kept = rows.is_shown.copy()
+    for key in () if keys is None else wanted:
+        has_key = np.zeros(len(kept), np.bool_)
+        has_key[rows.cells[key].row] = True
+        kept &= has_key
+    order = np.flatnonzero(kept)
+    order = order[_order_along(rows, order, x_axis)]
+    size = max(1, -(-len(order) // samples))
+    buckets = [_own(rows, row, origin_us) for row in order[_ends(np.arange(len(order)) // size)]]
+    place = np.full(len(kept), -1)
+    place[order] = np.arange(len(order))
+    for key in wanted:
+        _add_key(buckets, rows, key, place, size)
+    return buckets
+
+
+_OWN = ("_step", "_timestamp", "_runtime")
+
+
+def _own(rows: Rows, row: int, origin_us: int) -> dict[str, Any]:
+    time_us = int(rows.times[row])
+    return {"_step": int(rows.steps[row]), "_timestamp": time_us / 1e6, "_runtime": (time_us - origin_us) / 1e6}
+
+
+def _order_along(rows: Rows, chosen: Places, x_axis: str) -> Places:
+    if x_axis in _OWN:
+        return np.argsort((rows.steps if x_axis == "_step" else rows.times)[chosen], kind="stable")
+    cells = rows.cells[x_axis]
+    is_number, values = rows.numbers(x_axis, cells)
+    x, is_known = np.zeros(len(rows.steps), values.dtype), np.zeros(len(rows.steps), np.bool_)
+    x[cells.row[is_number]], is_known[cells.row[is_number]] = values[is_number], True
+    return np.lexsort((x[chosen], is_known[chosen]))
+
+
+def _ends(bucket: Places) -> Places:
+    """Return the last place of each run of equal numbers."""
+    return np.flatnonzero(np.append(bucket[1:] != bucket[:-1], True)[: len(bucket)])
+
+
+def _add_key(buckets: list[dict[str, Any]], rows: Rows, key: str, place: Places, size: int) -> None:
+    """Give each bucket the key's last value, and its extremes where it has numbers."""
+    cells = rows.cells[key]
+    is_number, values = rows.numbers(key, cells)
+    order = np.argsort(place[cells.row], kind="stable")
+    order = order[np.searchsorted(place[cells.row][order], 0) :]
+    at, is_number, values = cells.at[order], is_number[order], values[order]
+    bucket = place[cells.row][order] // size
+    for end in _ends(bucket):
+        buckets[bucket[end]][key] = rows.value(key, int(at[end]))
+    bucket, values = bucket[is_number], values[is_number]
+    if key.startswith("_") or not len(bucket):
+        return
+    starts = np.append(0, _ends(bucket)[:-1] + 1)
+    lows, highs = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+    for index, low, high in zip(bucket[starts].tolist(), lows.tolist(), highs.tolist(), strict=True):
+        buckets[index] |= {f"{key}.min": low, f"{key}.max": high}
