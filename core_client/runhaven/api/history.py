@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from importlib.util import find_spec
 from operator import lt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from runhaven.store.view import RunView
 
 
+OWN_KEYS = ("_step", "_timestamp", "_runtime")
 _BEYOND = 1 << 63
 
 
@@ -110,6 +112,33 @@ def hidden_from(view: RunView, stream: str) -> dict[str, dict[str, int]]:
         if merged:
             limits[writer] = merged
     return limits
+
+
+def only(rows: Iterable[dict[str, Any]], keys: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows that hold all keys, and of them nothing else."""
+    for row in rows:
+        if all(key in row for key in keys):
+            yield {key: row[key] for key in keys}
+
+
+def bucketed(
+    view: RunView, *, stream: str, origin_us: int, samples: int, keys: Sequence[str] | None, x_axis: str
+) -> list[dict[str, Any]]:
+    """Return the rows that hold all `keys`, in the order of `x_axis`, or at most `samples` buckets of them."""
+    if sum(map(len, view.tables.of_stream(stream))) > samples > 0 and find_spec("numpy") is not None:
+        from runhaven.api.sampling import sample
+
+        return sample(view, stream=stream, origin_us=origin_us, samples=samples, keys=keys, x_axis=x_axis)
+    found = Scan(view, stream=stream, origin_us=origin_us).rows()
+    rows = list(found if keys is None else only(found, [*OWN_KEYS, *keys]))
+    rows.sort(key=lambda row: _sort_key(row.get(x_axis)))
+    return bucket_rows(rows, samples)
+
+
+def _sort_key(value: Any) -> tuple[int, Any]:
+    """Order rows by a number; those without one come first, as they were logged."""
+    is_number = isinstance(value, int | float) and value == value  # noqa: PLR0124 - NaN
+    return (1, value) if is_number else (0, 0)
 
 
 def bucket_rows(rows: Sequence[dict[str, Any]], samples: int) -> list[dict[str, Any]]:

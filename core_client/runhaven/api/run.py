@@ -7,10 +7,9 @@ import threading
 import time
 from datetime import UTC, datetime
 from enum import IntEnum
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runhaven.api.history import Scan, bucket_rows
+from runhaven.api.history import OWN_KEYS, Scan, bucketed, only
 from runhaven.api.series import Series
 from runhaven.api.summary import Summary
 from runhaven.errors import NotFoundError
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from runhaven.store.liveness import State
 
 
-_OWN_KEYS = ("_step", "_timestamp", "_runtime")
 _SEEMS_GONE = ("crashed", "lost", "preempted")
 
 
@@ -251,7 +249,11 @@ class Run:
         """Stretches of its journals that cannot be read."""
         with self._lock:
             found = self._facts.damage
-            return [*self._held.reader.damage, *found] if self._held else []
+            if self._held is None:
+                return found
+            # What nobody will complete any more is no longer "not yet".
+            unread = self._held.reader.unread() if self.state != "running" else []
+            return [*self._held.reader.damage, *unread, *found]
 
     # Series
 
@@ -315,7 +317,7 @@ class Run:
         """Go through all rows as they were logged; rows of one process with an equal step are one.
 
         Args:
-            keys: Only rows that hold all of these, and only these of them.
+            keys: Only rows that hold all of these, and of them only these and `_step`.
             page_size: Accepted for W&B's sake.
             min_step: Leave out the rows before this step.
             max_step: Leave out this step and the rows after it.
@@ -327,13 +329,7 @@ class Run:
         with self._lock:
             found = Scan(self._view(_Depth.ROWS), stream=_stream(stream), origin_us=self.created)
         rows = found.rows(min_step=min_step, max_step=max_step)
-        if keys is None:
-            yield from rows
-            return
-        wanted = list(dict.fromkeys([*_OWN_KEYS, *keys]))
-        for row in rows:
-            if all(key in row for key in wanted):
-                yield {key: row[key] for key in wanted}
+        yield from rows if keys is None else only(rows, ["_step", *keys])
 
     def history(
         self,
@@ -358,28 +354,17 @@ class Run:
         Raises:
             NotFoundError: If a key was never logged.
         """
-        axis = [] if x_axis in _OWN_KEYS else [x_axis]
+        axis = [] if x_axis in OWN_KEYS else [x_axis]
         wanted = None if keys is None else [*keys, *axis]
         self._check_keys([*(keys or []), *axis], _stream(stream))
-        found = self._sample(samples, wanted, x_axis, stream)
-        return _to_frame(found) if pandas else found
-
-    def _sample(self, samples: int, keys: Sequence[str] | None, x_axis: str, stream: str) -> list[dict[str, Any]]:
         with self._lock:
-            view = self._view(_Depth.ROWS)
-            is_long = sum(len(table) for table in view.tables.of_stream(_stream(stream))) > samples > 0
-            if is_long and find_spec("numpy") is not None:
-                from runhaven.api.sampling import sample
-
-                names = {"stream": _stream(stream), "x_axis": x_axis}
-                return sample(view, origin_us=self.created, samples=samples, keys=keys, **names)
-        rows = list(self.scan_history(keys, stream=stream))
-        rows.sort(key=lambda row: _sort_key(row.get(x_axis)))
-        return bucket_rows(rows, samples)
+            view, names = self._view(_Depth.ROWS), {"stream": _stream(stream), "x_axis": x_axis}
+            found = bucketed(view, origin_us=self.created, samples=samples, keys=wanted, **names)
+        return _to_frame(found) if pandas else found
 
     def _check_keys(self, keys: Sequence[str], stream: str) -> None:
         known = {series.key for series in self.series(stream)} if keys else set[str]()
-        for key in (key for key in keys if key not in _OWN_KEYS):
+        for key in (key for key in keys if key not in OWN_KEYS):
             if key not in known:
                 import difflib
 
@@ -399,12 +384,12 @@ class Run:
             after: Leave out the lines up to this number.
             limit: How many lines at most, the newest.
         """
-        return self._facts.console.lines(after=after, limit=limit)
+        return self._view(_Depth.LINES).console.lines(after=after, limit=limit)
 
     @property
     def log_count(self) -> int:
         """How many lines the run printed."""
-        return self._facts.console.count
+        return self._view(_Depth.LINES).console.count
 
     def __repr__(self) -> str:
         """Show name, path and state."""
@@ -413,12 +398,6 @@ class Run:
 
 def _stream(name: str) -> str:
     return "" if name == "default" else name
-
-
-def _sort_key(value: Any) -> tuple[int, Any]:
-    """Order rows by a number; those without one come first, as they were logged."""
-    is_number = isinstance(value, int | float) and value == value  # noqa: PLR0124 - NaN
-    return (1, value) if is_number else (0, 0)
 
 
 def _to_frame(rows: list[dict[str, Any]]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runhaven.api.history import hidden_from
+from runhaven.api.history import OWN_KEYS, hidden_from
 from runhaven.missing import require
 from runhaven.store.table import cell
 
@@ -129,7 +129,7 @@ def sample(
 ) -> list[dict[str, Any]]:
     """Return at most `samples` buckets of the rows that hold all `keys`, in the order of `x_axis`."""
     rows = Rows(view, stream)
-    wanted = list(rows.cells) if keys is None else [key for key in dict.fromkeys(keys) if key not in _OWN]
+    wanted = list(rows.cells) if keys is None else [key for key in dict.fromkeys(keys) if key not in OWN_KEYS]
     kept = rows.is_shown.copy()
     for key in () if keys is None else wanted:
         has_key = np.zeros(len(kept), np.bool_)
@@ -146,16 +146,13 @@ def sample(
     return buckets
 
 
-_OWN = ("_step", "_timestamp", "_runtime")
-
-
 def _own(rows: Rows, row: int, origin_us: int) -> dict[str, Any]:
     time_us = int(rows.times[row])
     return {"_step": int(rows.steps[row]), "_timestamp": time_us / 1e6, "_runtime": (time_us - origin_us) / 1e6}
 
 
 def _order_along(rows: Rows, chosen: Places, x_axis: str) -> Places:
-    if x_axis in _OWN:
+    if x_axis in OWN_KEYS:
         return np.argsort((rows.steps if x_axis == "_step" else rows.times)[chosen], kind="stable")
     cells = rows.cells[x_axis]
     is_number, values = rows.numbers(x_axis, cells)
