@@ -8,7 +8,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from runhaven.redaction import redact_text
+from runhaven.redaction import MASK, redact_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,7 @@ class Console:
         self._tail: deque[tuple[str, Line]] = deque()
         self._tail_size = 0
         self._left_out = 0
+        self._in_key: dict[str, bool] = {}
 
     def install(self) -> None:
         """Begin to keep what is printed from here on."""
@@ -71,7 +72,7 @@ class Console:
     def _keep(self, name: str, lines: list[Line]) -> None:
         kept: list[Line] = []
         for at, text in lines:
-            line = (at, redact_text(text))
+            line = (at, self._redact(name, text))
             self._room -= len(line[1])
             if self._room >= 0:
                 kept.append(line)
@@ -79,6 +80,14 @@ class Console:
                 self._hold(name, line)
         if kept:
             self._emit(name, kept)
+
+    def _redact(self, name: str, text: str) -> str:
+        """Redact a line; of a private key, which spans many, every line."""
+        if "PRIVATE KEY" in text and "-----" in text:
+            is_begin = "BEGIN" in text
+            self._in_key[name] = is_begin and "-----END" not in text.partition("BEGIN")[2]
+            return MASK if not is_begin else f"{redact_text(text.partition('-----BEGIN')[0])}{MASK}"
+        return MASK if self._in_key.get(name) and text.strip() else redact_text(text)
 
     def _hold(self, name: str, line: Line) -> None:
         self._tail.append((name, line))

@@ -27,6 +27,7 @@ from runhaven.journal.layout import (
     block_from_planes,
     decode_json,
     parse_layout,
+    seed_for,
 )
 from runhaven.journal.record import Damage, Event, RowBlock
 from runhaven.journal.tail import START_SIZE, read_start, scan
@@ -79,6 +80,14 @@ class JournalReader:
             records = writer.poll(tails.get(name, []))
             found += _recent(records) if self._rows == "recent" else _opened(records)
         return found
+
+    def unread(self) -> list[Damage]:
+        """Return the ends of files that no sound frame explains and no tail stands for.
+
+        While their writer lives they are merely not complete yet.
+        """
+        _, tails = self._list()
+        return [writer.unread for name, writer in self._writers.items() if writer.unread and name not in tails]
 
     def _list(self) -> tuple[set[str], dict[str, list[Path]]]:
         names: set[str] = set()
@@ -157,7 +166,9 @@ class _WriterReader:
     """Follows the files of one writer."""
 
     def __init__(self, name: str, directory: Path, damage: list[Damage]) -> None:
+        self.unread: Damage | None = None
         self._name = name
+        self._seed = seed_for(name)
         self._file = directory / f"{name}.rhj"
         self._damage = damage
         self._offset = 0
@@ -204,6 +215,8 @@ class _WriterReader:
             found += self._open_batch(frame, payload, self._offset + position)
             position = stop
         self._offset += position
+        left = len(data) - position
+        self.unread = Damage(self._file.name, self._offset, left, "no sound frame") if left else None
         return found
 
     def _open_batch(self, frame: Frame, payload: memoryview, offset: int) -> list[_ClosedRows | RowBlock | Event]:
@@ -251,7 +264,7 @@ class _WriterReader:
         while True:
             file.seek(position)
             data = file.read(size)
-            result = scan(data, first=expected)
+            result = scan(data, first=expected, seed=self._seed)
             self._damage += [
                 Damage(path.name, position + at, length, "no sound record") for at, length in result.damaged
             ]

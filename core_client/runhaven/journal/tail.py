@@ -120,8 +120,13 @@ def read_start(data: bytes) -> int | None:
     return first if magic == MAGIC and zlib.crc32(first.to_bytes(8, "little")) == check else None
 
 
-def scan(data: bytes, *, first: int) -> TailScan:
-    """Read all sound records of a segment's bytes; `first` is at most the number of the first one.
+def scan(data: bytes, *, first: int, seed: int) -> TailScan:
+    """Read all sound records of a segment's bytes.
+
+    Args:
+        data: The bytes.
+        first: At most the number of the first record in them.
+        seed: Where the writer's checksums start; see `seed_for`.
 
     A record that does not check is not there yet, unless a sound one with a later number follows: then it is damage.
     """
@@ -130,9 +135,9 @@ def scan(data: bytes, *, first: int) -> TailScan:
     written = len(data.rstrip(b"\0")) + CHECKSUM_SIZE
     position, expected = 0, first
     while position < written:
-        found = _record_at(data, position, expected)
+        found = _record_at(data, position, expected, seed)
         if found is None:
-            resumed = next((at for at in range(position + 1, written) if _record_at(data, at, expected)), None)
+            resumed = next((at for at in range(position + 1, written) if _record_at(data, at, expected, seed)), None)
             if resumed is None:
                 break
             damaged.append((position, resumed - position))
@@ -145,7 +150,7 @@ def scan(data: bytes, *, first: int) -> TailScan:
     return TailScan(records, position, expected, damaged)
 
 
-def _record_at(data: bytes, position: int, expected: int) -> tuple[int, int, int] | None:
+def _record_at(data: bytes, position: int, expected: int, seed: int) -> tuple[int, int, int] | None:
     if position + HEAD.size > len(data):
         return None
     length, low, tag = HEAD.unpack_from(data, position)
@@ -154,4 +159,4 @@ def _record_at(data: bytes, position: int, expected: int) -> tuple[int, int, int
     if length < HEAD.size + CHECKSUM_SIZE or stop > len(data) or ahead > _FARTHEST:
         return None
     check = int.from_bytes(data[stop - CHECKSUM_SIZE : stop], "little")
-    return (expected + ahead, tag, length) if zlib.crc32(data[position : stop - CHECKSUM_SIZE]) == check else None
+    return (expected + ahead, tag, length) if zlib.crc32(data[position : stop - CHECKSUM_SIZE], seed) == check else None

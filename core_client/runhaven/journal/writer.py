@@ -16,7 +16,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runhaven.journal.frame import HEADER_KIND, seal_batch, seal_frame
-from runhaven.journal.layout import EVENT_TAG, SCHEMA_TAG, Layout, encode_json, seal_record
+from runhaven.journal.layout import EVENT_TAG, SCHEMA_TAG, Layout, encode_json, seal_record, seed_for
 from runhaven.journal.tail import RESERVE, START_SIZE, Segment, Stretch
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ class JournalWriter:
         """
         self.name = name
         self.number = 0
+        self._seed = seed_for(name)
         self.trouble: Trouble | None = None
         self._wake = wake
         self._lock = threading.RLock()
@@ -137,7 +138,7 @@ class JournalWriter:
         """Return this writer's layout of `schema`, recording the schema when it is new; only within `exclusively`."""
         layout = self._layouts.get(schema)
         if layout is None:
-            layout = self._layouts[schema] = Layout(len(self._layouts), schema)
+            layout = self._layouts[schema] = Layout(len(self._layouts), schema, seed=self._seed)
             self._put_loose(SCHEMA_TAG, layout.describe())
         return layout
 
@@ -166,7 +167,7 @@ class JournalWriter:
         self._put_loose(EVENT_TAG, encode_json(data), vital=vital)
 
     def _put_loose(self, tag: int, body: bytes, *, vital: bool = False) -> None:
-        record = seal_record(self.number, tag, body)
+        record = seal_record(self.number, tag, body, seed=self._seed)
         stop = self._segment.end + len(record)
         if (self._is_stalled or stop > self._limit) and not (vital and stop <= self._segment.size):
             if self._is_stalled or not self._make_room(len(record)):
