@@ -25,6 +25,9 @@ class Bundle(StaticFiles):
         self._root = directory
         super().__init__(directory=directory, html=True, check_dir=False)
 
+    async def check_config(self) -> None:
+        """Accept that the directory is missing: `get_response` then says what to do."""
+
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Return a file; without a built dashboard, a page that says how to build it."""
         if not (self._root / "index.html").is_file():

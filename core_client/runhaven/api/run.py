@@ -252,7 +252,8 @@ class Run:
             if self._held is None:
                 return found
             # What nobody will complete any more is no longer "not yet".
-            unread = self._held.reader.unread() if self.state != "running" else []
+            is_over = self.state != "running" or not self._facts.sessions
+            unread = self._held.reader.unread() if is_over else []
             return [*self._held.reader.damage, *unread, *found]
 
     # Series
