@@ -1,12 +1,14 @@
-"""The frames of a journal file: each a checksummed batch of records, sorted into compressed sections.
+"""The frames of a journal file: each a batch of records, sorted into checksummed and compressed sections.
 
-A frame is `"RHJ1" | kind u8 | flags u8 | check u16 | length u32 | count u32 | first u64 | crc32 u32 | payload`,
-little-endian. `check` guards the header alone, so that a flipped length is seen at once. docs/formats.md specifies it.
+A frame is `"RHJ1" | kind u8 | flags u8 | 0 u16 | length u32 | records u32 | first u64 | crc32 u32 | sections`,
+little-endian. Its crc32 covers the writer's name and the header; each section carries one of its own, so that a reader
+may pass over sections unread and a flipped bit costs one section. docs/formats.md is the specification.
 """
 
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
 from array import array
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,20 +16,21 @@ from typing import TYPE_CHECKING, NamedTuple
 from runhaven.journal.layout import CHECKSUM_SIZE, HEAD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from runhaven.journal.layout import Layout
 
 MAGIC = b"RHJ1"
-HEADER_KIND, BATCH_KIND = 0, 1
-_FRAME = struct.Struct("<4sBBHIIQI")
-FRAME_SIZE = _FRAME.size
+HEADER_KIND, BATCH_KIND, END_KIND = 0, 1, 2
+_FRAME = struct.Struct("<4sBBHIIQ")
+FRAME_SIZE = _FRAME.size + CHECKSUM_SIZE
 
 _SECTION = struct.Struct("<BBHIIII")
-_LOOSE = struct.Struct("<III")
-ROWS_SECTION, LOOSE_SECTION = 0, 1
+SECTION_SIZE = _SECTION.size + CHECKSUM_SIZE
+ROWS_SECTION, LOOSE_SECTION, SCHEMA_SECTION, HEADER_SECTION = 0, 1, 2, 3
 _COMPRESSED, _SCATTERED = 1, 2
 _WORTH_COMPRESSING = 64
+_LOOSE = struct.Struct("<III")
 
 
 class Frame(NamedTuple):
@@ -49,121 +52,159 @@ class Piece(NamedTuple):
 
 
 class Section(NamedTuple):
-    """One section of a batch, still compressed."""
+    """The header of a section; `crc` also covers the section's bytes, and `seed` is where it starts."""
 
     kind: int
     flags: int
     schema: int
     rows: int
     raw_length: int
-    data: memoryview
+    length: int
+    crc: int
+    seed: int
 
 
-def seal_frame(kind: int, count: int, first: int, payload: bytes) -> bytes:
-    """Return the frame that carries `payload`."""
-    bare = _FRAME.pack(MAGIC, kind, 0, 0, len(payload), count, first, 0)
-    check = zlib.crc32(bare) & 0xFFFF
-    crc = zlib.crc32(payload, zlib.crc32(bare))
-    return _FRAME.pack(MAGIC, kind, 0, check, len(payload), count, first, crc) + payload
+class _Part(NamedTuple):
+    """A section to be sealed."""
+
+    header: bytes
+    data: bytes
 
 
-def open_frame(data: bytes | memoryview, offset: int = 0) -> Frame | None:
-    """Read a frame's header; None when there is no sound header at `offset`."""
-    if len(data) - offset < FRAME_SIZE or data[offset : offset + 4] != MAGIC:
-        return None
-    magic, kind, flags, check, length, count, first, crc = _FRAME.unpack_from(data, offset)
-    bare = _FRAME.pack(magic, kind, flags, 0, length, count, first, 0)
-    return Frame(kind, length, count, first, crc) if zlib.crc32(bare) & 0xFFFF == check else None
+def seal_header(header: bytes, *, seed: int) -> bytes:
+    """Return the frame that opens a journal file; `header` is JSON."""
+    return _seal_frame(HEADER_KIND, 0, 0, [_part(HEADER_SECTION, 0, 1, header)], seed=seed)
 
 
-def is_sound(header: bytes | memoryview, frame: Frame, payload: bytes | memoryview) -> bool:
-    """Tell whether the payload is what the frame's writer sealed."""
-    magic, kind, flags, _, length, count, first, _ = _FRAME.unpack_from(header)
-    bare = _FRAME.pack(magic, kind, flags, 0, length, count, first, 0)
-    return zlib.crc32(payload, zlib.crc32(bare)) == frame.crc
+def seal_end(number: int, *, seed: int) -> bytes:
+    """Return the frame that says that a journal was closed before record `number`."""
+    return _seal_frame(END_KIND, 0, number, [], seed=seed)
 
 
-def seal_batch(first: int, count: int, pieces: Iterable[Piece]) -> bytes:
-    """Return one frame holding the records of `pieces`, numbered from `first` to `first + count - 1`."""
-    loose: list[Piece] = []
+def seal_batch(pieces: Sequence[Piece], *, repeat: Callable[[set[int]], Iterable[Layout]], seed: int) -> bytes:
+    """Return one frame holding the records of `pieces`, which follow each other without a gap.
+
+    Args:
+        pieces: The records.
+        repeat: Told the ids of all layouts in the batch, says whose schema to tell again, for readers that could not
+            read it where it was recorded.
+        seed: Where the writer's checksums start.
+    """
+    first = pieces[0].first
     rows: dict[int, tuple[Layout, list[Piece]]] = {}
+    loose: list[bytes] = []
+    tags: set[int] = set()
+    stop = first
     for piece in pieces:
         if piece.layout is None:
-            loose.append(piece)
+            stop = _loosen(piece, first, loose, tags)
         else:
             rows.setdefault(piece.layout.id, (piece.layout, []))[1].append(piece)
-    sections = [_seal_loose(first, loose)] if loose else []
-    sections += [_seal_rows(first, layout, found) for layout, found in rows.values()]
-    return seal_frame(BATCH_KIND, count, first, b"".join(sections))
+            stop = piece.first + len(piece.data) // piece.layout.size
+    parts = [_part(SCHEMA_SECTION, layout.id, 1, layout.describe()) for layout in repeat(tags | rows.keys())]
+    parts += [_part(LOOSE_SECTION, 0, len(loose), b"".join(loose))] if loose else []
+    parts += [_rows_part(first, layout, found) for layout, found in rows.values()]
+    return _seal_frame(BATCH_KIND, stop - first, first, parts, seed=seed)
 
 
-def _section(kind: int, flags: int, schema: int, count: int, raw: bytes) -> bytes:
+def _seal_frame(kind: int, records: int, first: int, parts: Sequence[_Part], *, seed: int) -> bytes:
+    length = sum(SECTION_SIZE + len(part.data) for part in parts)
+    header = _FRAME.pack(MAGIC, kind, 0, 0, length, records, first)
+    crc = zlib.crc32(header, seed)
+    out = [header, crc.to_bytes(4, "little")]
+    for part in parts:
+        check = zlib.crc32(part.data, zlib.crc32(part.header, crc))
+        out += [part.header, check.to_bytes(4, "little"), part.data]
+    return b"".join(out)
+
+
+def _part(kind: int, schema: int, rows: int, raw: bytes, *, flags: int = 0) -> _Part:
     data = zlib.compress(raw, 1) if len(raw) >= _WORTH_COMPRESSING else raw
     flags |= _COMPRESSED if data is not raw else 0
-    return _SECTION.pack(kind, flags, 0, schema, count, len(raw), len(data)) + data
+    return _Part(_SECTION.pack(kind, flags, 0, schema, rows, len(raw), len(data)), data)
 
 
-def _seal_loose(first: int, pieces: Sequence[Piece]) -> bytes:
-    entries: list[bytes] = []
-    for piece in pieces:
-        position, number = 0, piece.first
-        while position < len(piece.data):
-            length, _, tag = HEAD.unpack_from(piece.data, position)
-            body = piece.data[position + HEAD.size : position + length - CHECKSUM_SIZE]
-            entries.append(_LOOSE.pack(number - first, tag, len(body)) + body)
-            position += length
-            number += 1
-    return _section(LOOSE_SECTION, 0, 0, len(entries), b"".join(entries))
+def _loosen(piece: Piece, first: int, entries: list[bytes], tags: set[int]) -> int:
+    """Take mixed records apart, note their tags, and return the number after the last one."""
+    position, number = 0, piece.first
+    while position < len(piece.data):
+        length, _, tag = HEAD.unpack_from(piece.data, position)
+        body = piece.data[position + HEAD.size : position + length - CHECKSUM_SIZE]
+        entries.append(_LOOSE.pack(number - first, tag, len(body)) + body)
+        tags.add(tag)
+        position += length
+        number += 1
+    return number
 
 
-def _seal_rows(first: int, layout: Layout, pieces: Sequence[Piece]) -> bytes:
+def _rows_part(first: int, layout: Layout, pieces: Sequence[Piece]) -> _Part:
     size = layout.size
-    data = pieces[0].data if len(pieces) == 1 else b"".join(piece.data for piece in pieces)
-    planes = [data[byte::size] for byte in range(HEAD.size, size - CHECKSUM_SIZE)]
+    data = pieces[0].data if len(pieces) == 1 else b"".join([piece.data for piece in pieces])
     if len(pieces) == 1:
         numbers, flags = struct.pack("<I", pieces[0].first - first), 0
     else:
-        offsets = array("I")
-        for piece in pieces:
-            start = piece.first - first
+        numbers, flags = _planes_of(_offsets(first, size, pieces)), _SCATTERED
+    planes = [data[byte::size] for byte in range(HEAD.size, size - CHECKSUM_SIZE)]
+    raw = numbers + b"".join(planes)
+    return _part(ROWS_SECTION, layout.id, len(data) // size, raw, flags=flags)
+
+
+def _offsets(first: int, size: int, pieces: Sequence[Piece]) -> array[int]:
+    offsets = array("I")
+    for piece in pieces:
+        start = piece.first - first
+        if len(piece.data) == size:
+            offsets.append(start)
+        else:
             offsets.extend(range(start, start + len(piece.data) // size))
-        numbers, flags = struct.pack(f"<{len(offsets)}I", *offsets), _SCATTERED
-    return _section(ROWS_SECTION, flags, layout.id, len(data) // size, numbers + b"".join(planes))
+    return offsets
 
 
-def open_sections(payload: memoryview) -> list[Section]:
-    """Split a batch into its sections, decompressing nothing.
-
-    Raises:
-        ValueError: If the sections do not fill the payload.
-    """
-    sections: list[Section] = []
-    position = 0
-    while position < len(payload):
-        if len(payload) - position < _SECTION.size:
-            message = "section header cut short"
-            raise ValueError(message)
-        kind, flags, _, schema, count, raw_length, length = _SECTION.unpack_from(payload, position)
-        position += _SECTION.size
-        data = payload[position : position + length]
-        if len(data) != length:
-            message = "section cut short"
-            raise ValueError(message)
-        sections.append(Section(kind, flags, schema, count, raw_length, data))
-        position += length
-    return sections
+def _planes_of(numbers: array[int]) -> bytes:
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    data = numbers.tobytes()
+    return b"".join(data[byte::4] for byte in range(4))
 
 
-def read_section(section: Section) -> bytes:
+def open_frame(data: bytes | memoryview, *, seed: int) -> Frame | None:
+    """Read the frame header that `data` starts with; None when it is not sound."""
+    if len(data) < FRAME_SIZE or data[:4] != MAGIC:
+        return None
+    crc = int.from_bytes(data[_FRAME.size : FRAME_SIZE], "little")
+    if zlib.crc32(data[: _FRAME.size], seed) != crc:
+        return None
+    _, kind, _, _, length, records, first = _FRAME.unpack_from(data)
+    return Frame(kind, length, records, first, crc)
+
+
+def open_section(data: bytes | memoryview, *, seed: int) -> Section | None:
+    """Read the section header that `data` starts with; whether it is sound shows with the section's bytes."""
+    if len(data) < SECTION_SIZE:
+        return None
+    kind, flags, _, schema, rows, raw_length, length = _SECTION.unpack_from(data)
+    crc = int.from_bytes(data[_SECTION.size : SECTION_SIZE], "little")
+    return Section(kind, flags, schema, rows, raw_length, length, crc, zlib.crc32(data[: _SECTION.size], seed))
+
+
+def is_sound(section: Section, data: bytes | memoryview) -> bool:
+    """Tell whether a section's bytes are what its writer sealed."""
+    return len(data) == section.length and zlib.crc32(data, section.seed) == section.crc
+
+
+def unpack_section(section: Section, data: bytes | memoryview) -> bytes | memoryview:
     """Return the bytes of a section, decompressed.
 
     Raises:
-        ValueError: If they are not what the section promises.
+        ValueError: If they are not what the section promises, or of a newer format.
     """
+    if section.flags & ~(_COMPRESSED | _SCATTERED):
+        message = "unknown flags"
+        raise ValueError(message)
     if not section.flags & _COMPRESSED:
-        return bytes(section.data)
+        return data
     try:
-        raw = zlib.decompressobj().decompress(section.data, section.raw_length + 1)
+        raw = zlib.decompressobj().decompress(data, section.raw_length + 1)
     except zlib.error as error:
         raise ValueError(str(error)) from error
     if len(raw) != section.raw_length:
@@ -172,31 +213,37 @@ def read_section(section: Section) -> bytes:
     return raw
 
 
-def split_rows(section: Section, first: int) -> tuple[array[int], memoryview]:
+def split_rows(section: Section, data: bytes | memoryview, *, first: int) -> tuple[array[int], memoryview]:
     """Return the record numbers and the byte planes of a rows section.
 
     Raises:
         ValueError: If the section is not sound.
     """
-    raw = memoryview(read_section(section))
-    try:
-        if section.flags & _SCATTERED:
-            offsets = struct.unpack_from(f"<{section.rows}I", raw)
-            return array("Q", [first + offset for offset in offsets]), raw[4 * section.rows :]
-        (start,) = struct.unpack_from("<I", raw)
-    except struct.error as error:
+    raw = memoryview(unpack_section(section, data))
+    rows = section.rows
+    is_scattered = bool(section.flags & _SCATTERED)
+    if len(raw) < (4 * rows if is_scattered else 4):
         message = "rows section cut short"
-        raise ValueError(message) from error
-    return array("Q", range(first + start, first + start + section.rows)), raw[4:]
+        raise ValueError(message)
+    if not is_scattered:
+        start = first + int.from_bytes(raw[:4], "little")
+        return array("Q", range(start, start + rows)), raw[4:]
+    mixed = bytearray(4 * rows)
+    for byte in range(4):
+        mixed[byte::4] = raw[byte * rows : (byte + 1) * rows]
+    offsets = array("I", bytes(mixed))
+    if sys.byteorder == "big":
+        offsets.byteswap()
+    return array("Q", [first + offset for offset in offsets]), raw[4 * rows :]
 
 
-def split_loose(section: Section, first: int) -> list[tuple[int, int, memoryview]]:
+def split_loose(section: Section, data: bytes | memoryview, *, first: int) -> list[tuple[int, int, memoryview]]:
     """Return (record number, tag, body) of each record in a loose section.
 
     Raises:
         ValueError: If the section is not sound.
     """
-    raw = memoryview(read_section(section))
+    raw = memoryview(unpack_section(section, data))
     entries: list[tuple[int, int, memoryview]] = []
     position = 0
     while position < len(raw):

@@ -170,11 +170,15 @@ def block_from_planes(writer: str, layout: Layout, numbers: array[int], planes: 
 def block_from_bodies(
     writer: str, layout: Layout, numbers: array[int], bodies: Sequence[bytes | memoryview]
 ) -> RowBlock:
-    """Rebuild rows of any layout from their bodies, one by one.
+    """Rebuild rows of any layout from their bodies.
 
     Raises:
         ValueError: If a body does not fit the layout.
     """
+    width = layout.size - HEAD.size - CHECKSUM_SIZE
+    if layout.is_fixed and all(len(body) == width for body in bodies):
+        data = b"".join(bodies)
+        return block_from_planes(writer, layout, numbers, b"".join([data[byte::width] for byte in range(width)]))
     unpack = struct.Struct("<qq" + "".join(_CODES[kind] for _, kind in layout.schema.cells))
     try:
         rows = [(unpack.unpack_from(body), body) for body in bodies]

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 from array import array
-from dataclasses import dataclass, field
-from itertools import groupby
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from runhaven.journal.frame import (
     BATCH_KIND,
-    FRAME_SIZE,
+    END_KIND,
     LOOSE_SECTION,
-    MAGIC,
     ROWS_SECTION,
+    SCHEMA_SECTION,
     is_sound,
-    open_frame,
-    open_sections,
     split_loose,
     split_rows,
+    unpack_section,
 )
 from runhaven.journal.layout import (
     EVENT_TAG,
@@ -29,23 +26,22 @@ from runhaven.journal.layout import (
     parse_layout,
     seed_for,
 )
-from runhaven.journal.record import Damage, Event, RowBlock
-from runhaven.journal.tail import START_SIZE, read_start, scan
+from runhaven.journal.record import Damage, Event
+from runhaven.journal.source import FrameSource, TailSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from runhaven.journal.frame import (
-        Frame,
-        Section,
-    )
-    from runhaven.journal.layout import (
-        Layout,
-    )
+    from runhaven.journal.frame import Frame
+    from runhaven.journal.layout import Layout
+    from runhaven.journal.record import RowBlock
+    from runhaven.journal.source import Place
 
 _ATTEMPTS = 4
-_CHUNK = 64 << 10
+_AHEAD = 1 << 20
+_AHEAD_RECENT = 16 << 10
+_UNREADABLE = (ValueError, KeyError, RecursionError)
 
 
 class JournalReader:
@@ -66,7 +62,7 @@ class JournalReader:
         self.damage: list[Damage] = []
         self._directory = directory
         self._spool = spool
-        self._rows = rows
+        self._is_recent = rows == "recent"
         self._writers: dict[str, _WriterReader] = {}
 
     def poll(self) -> list[RowBlock | Event]:
@@ -76,9 +72,9 @@ class JournalReader:
         for name in sorted(names):
             writer = self._writers.get(name)
             if writer is None:
-                writer = self._writers[name] = _WriterReader(name, self._directory, self.damage)
-            records = writer.poll(tails.get(name, []))
-            found += _recent(records) if self._rows == "recent" else _opened(records)
+                path = self._directory / f"{name}.rhj"
+                writer = self._writers[name] = _WriterReader(name, path, self.damage, is_recent=self._is_recent)
+            found += writer.poll(tails.get(name, []))
         return found
 
     def unread(self) -> list[Damage]:
@@ -87,19 +83,22 @@ class JournalReader:
         While their writer lives they are merely not complete yet.
         """
         _, tails = self._list()
-        return [writer.unread for name, writer in self._writers.items() if writer.unread and name not in tails]
+        ends = (writer.unread() for name, writer in self._writers.items() if name not in tails)
+        return [end for end in ends if end is not None]
 
     def _list(self) -> tuple[set[str], dict[str, list[Path]]]:
         names: set[str] = set()
         tails: dict[str, list[tuple[int, Path]]] = {}
         for directory in filter(None, (self._directory, self._spool)):
             for entry in _entries(directory):
-                name, _, kind = entry.partition(".")
+                stem, _, kind = entry.rpartition(".")
                 if kind == "rhj":
-                    names.add(name)
-                elif kind.endswith(".tail") and kind[:-5].isdecimal():
-                    names.add(name)
-                    tails.setdefault(name, []).append((int(kind[:-5]), directory / entry))
+                    names.add(stem)
+                elif kind == "tail":
+                    name, _, number = stem.rpartition(".")
+                    if name and number.isdecimal():
+                        names.add(name)
+                        tails.setdefault(name, []).append((int(number), directory / entry))
         return names, {name: [path for _, path in sorted(paths)] for name, paths in tails.items()}
 
 
@@ -110,208 +109,196 @@ def _entries(directory: Path) -> list[str]:
         return []
 
 
-@dataclass(slots=True)
-class _ClosedRows:
-    """A section of rows that nobody has asked to decode yet."""
+class _ClosedRows(NamedTuple):
+    """A section of rows that is left alone until it is clear that somebody wants them."""
 
-    writer: str
     layout: Layout
-    first: int
-    section: Section
+    frame: Frame
+    place: Place
     since: int
-    file: str
-    damage: list[Damage] = field(repr=False)
-
-    def open(self) -> list[RowBlock]:
-        try:
-            numbers, planes = split_rows(self.section, self.first)
-            block = block_from_planes(self.writer, self.layout, numbers, planes).since(self.since)
-        except ValueError as error:
-            self.damage.append(Damage(self.file, 0, len(self.section.data), str(error)))
-            return []
-        return [block] if len(block) else []
 
 
-def _opened(records: Iterable[_ClosedRows | RowBlock | Event]) -> list[RowBlock | Event]:
-    found: list[RowBlock | Event] = []
-    for record in records:
-        if isinstance(record, _ClosedRows):
-            found += record.open()
-        else:
-            found.append(record)
-    return found
-
-
-def _recent(records: list[_ClosedRows | RowBlock | Event]) -> list[RowBlock | Event]:
-    """Open only the rows after the last snapshot; a batch's events come before its rows, so compare numbers."""
-    snapshots = [
-        record.number for record in records if isinstance(record, Event) and record.data.get("event") == "snapshot"
-    ]
-    last = max(snapshots, default=-1)
-    kept: list[_ClosedRows | RowBlock | Event] = []
-    for record in records:
-        if isinstance(record, _ClosedRows):
-            if record.first + record.section.rows > last or record.section.flags:
-                record.since = max(record.since, last)
-                kept.append(record)
-        elif isinstance(record, RowBlock):
-            block = record.since(last)
-            kept += [block] if len(block) else []
-        else:
-            kept.append(record)
-    return _opened(kept)
+_Record: TypeAlias = "RowBlock | Event"
 
 
 class _WriterReader:
-    """Follows the files of one writer."""
+    """Merges the journal file and the tail of one writer."""
 
-    def __init__(self, name: str, directory: Path, damage: list[Damage]) -> None:
-        self.unread: Damage | None = None
+    def __init__(self, name: str, path: Path, damage: list[Damage], *, is_recent: bool) -> None:
         self._name = name
         self._seed = seed_for(name)
-        self._file = directory / f"{name}.rhj"
         self._damage = damage
-        self._offset = 0
+        self._is_recent = is_recent
+        ahead = _AHEAD_RECENT if is_recent else _AHEAD
+        self._frames = FrameSource(path, seed=self._seed, ahead=ahead, damage=damage)
+        self._tails: dict[Path, TailSource] = {}
         self._next = 0
         self._layouts: dict[int, Layout] = {}
-        self._positions: dict[Path, tuple[int, int]] = {}
+        self._found: list[_Record] = []
+        self._closed: list[_ClosedRows] = []
 
-    def poll(self, tails: list[Path]) -> list[_ClosedRows | RowBlock | Event]:
-        found = self._poll_frames()
-        for attempt in range(_ATTEMPTS):
-            records, is_complete = self._poll_tails(tails)
-            found += records
-            if is_complete or attempt == _ATTEMPTS - 1:
-                break
-            # A segment was folded and removed under our hands: its records are in the frames by now.
-            found += self._poll_frames()
-            tails = [path for path in tails if path.exists()]
-        return found
+    def poll(self, tails: list[Path]) -> list[_Record]:
+        """Return what is new."""
+        self._found = []
+        try:
+            self._poll_frames()
+            for _ in range(_ATTEMPTS):
+                if self._poll_tails(tails):
+                    break
+                # A segment was folded and removed under our hands: its records are in the frames by now.
+                self._poll_frames()
+                tails = [path for path in tails if path.exists()]
+            return self._leave_out_old() if self._is_recent else self._found
+        finally:
+            self._frames.close()
+
+    def unread(self) -> Damage | None:
+        """Return the end of the journal file that no sound frame explains."""
+        offset, length = self._frames.unread
+        return Damage(self._frames.name, offset, length, "no sound frame") if length else None
+
+    def _leave_out_old(self) -> list[_Record]:
+        """Open only the rows after the last snapshot; a batch's events come before its rows, so compare numbers."""
+        closed, self._closed = self._closed, []
+        last = max(
+            (
+                found.number
+                for found in self._found
+                if isinstance(found, Event) and found.data.get("event") == "snapshot"
+            ),
+            default=-1,
+        )
+        kept: list[_Record] = []
+        for found in self._found:
+            block = found if isinstance(found, Event) else found.since(last)
+            if isinstance(block, Event) or len(block):
+                kept.append(block)
+        for rows in closed:
+            if rows.frame.first + rows.frame.records > last:
+                kept += self._open_rows(rows._replace(since=max(rows.since, last)))
+        return kept
+
+    def _note(self, offset: int, length: int, reason: str, *, file: str | None = None) -> None:
+        self._damage.append(Damage(file or self._frames.name, offset, length, reason))
+
+    def _expect(self, number: int, file: str, offset: int) -> None:
+        """Note it when the next record is not the one that has to come."""
+        if number > self._next:
+            self._note(offset, 0, f"{number - self._next} records from number {self._next} on are missing", file=file)
+            self._next = number
 
     # Frames
 
-    def _poll_frames(self) -> list[_ClosedRows | RowBlock | Event]:
+    def _poll_frames(self) -> None:
         try:
-            with self._file.open("rb") as file:
-                file.seek(self._offset)
-                data = memoryview(file.read())
+            for frame, start in self._frames.frames():
+                if frame.kind == END_KIND:
+                    self._expect(frame.first, self._frames.name, start)
+                elif frame.kind == BATCH_KIND and frame.first + frame.records > self._next:
+                    self._expect(frame.first, self._frames.name, start)
+                    self._open_batch(frame, start)
+                    self._next = frame.first + frame.records
         except OSError:
-            return []
-        found: list[_ClosedRows | RowBlock | Event] = []
-        position = 0
-        while position < len(data):
-            frame = open_frame(data, position)
-            stop = position + FRAME_SIZE + (frame.length if frame else 0)
-            payload = data[position + FRAME_SIZE : stop]
-            if frame is None or stop > len(data) or not is_sound(data[position:], frame, payload):
-                resumed = _next_frame(data, position + 1)
-                if resumed is None:
-                    break
-                self._damage.append(
-                    Damage(self._file.name, self._offset + position, resumed - position, "no sound frame")
-                )
-                position = resumed
-                continue
-            found += self._open_batch(frame, payload, self._offset + position)
-            position = stop
-        self._offset += position
-        left = len(data) - position
-        self.unread = Damage(self._file.name, self._offset, left, "no sound frame") if left else None
-        return found
+            # Not there yet, or gone; what there is will come with a later poll.
+            return
 
-    def _open_batch(self, frame: Frame, payload: memoryview, offset: int) -> list[_ClosedRows | RowBlock | Event]:
-        if frame.kind != BATCH_KIND or frame.first + frame.records <= self._next:
-            return []
-        found: list[_ClosedRows | RowBlock | Event] = []
+    def _open_batch(self, frame: Frame, start: int) -> None:
+        end = start
+        for place in self._frames.sections(frame, start):
+            end = place.offset + place.section.length
+            try:
+                self._open_section(frame, place)
+            except _UNREADABLE as error:
+                self._note(place.offset, place.section.length, f"unreadable section: {error!r}")
+        if end != start + frame.length:
+            self._note(end, start + frame.length - end, "no sound section")
+
+    def _open_section(self, frame: Frame, place: Place) -> None:
+        section = place.section
+        if section.kind == ROWS_SECTION:
+            rows = _ClosedRows(self._layouts[section.schema], frame, place, self._next)
+            if self._is_recent:
+                self._closed.append(rows)
+            else:
+                self._found += self._open_rows(rows)
+            return
+        data = self._frames.read(place.offset, section.length)
+        if not is_sound(section, data):
+            self._note(place.offset, section.length, "no sound section")
+        elif section.kind == LOOSE_SECTION:
+            self._take(split_loose(section, data, first=frame.first))
+        elif section.kind == SCHEMA_SECTION:
+            self._define(unpack_section(section, data))
+
+    def _open_rows(self, rows: _ClosedRows) -> list[RowBlock]:
+        section, offset = rows.place
         try:
-            for section in open_sections(payload):
-                if section.kind == LOOSE_SECTION:
-                    found += self._take(split_loose(section, frame.first))
-                elif section.kind == ROWS_SECTION:
-                    layout = self._layouts[section.schema]
-                    found.append(
-                        _ClosedRows(self._name, layout, frame.first, section, self._next, self._file.name, self._damage)
-                    )
-        except (ValueError, KeyError) as error:
-            self._damage.append(
-                Damage(self._file.name, offset, FRAME_SIZE + frame.length, f"unreadable batch: {error}")
-            )
-        self._next = frame.first + frame.records
-        return found
+            data = self._frames.read(offset, section.length)
+            if not is_sound(section, data):
+                self._note(offset, section.length, "no sound section")
+                return []
+            numbers, planes = split_rows(section, data, first=rows.frame.first)
+            block = block_from_planes(self._name, rows.layout, numbers, planes).since(rows.since)
+        except (OSError, ValueError) as error:
+            self._note(offset, section.length, f"unreadable rows: {error}")
+            return []
+        return [block] if len(block) else []
 
     # Tail
 
-    def _poll_tails(self, tails: list[Path]) -> tuple[list[_ClosedRows | RowBlock | Event], bool]:
-        found: list[_ClosedRows | RowBlock | Event] = []
+    def _poll_tails(self, tails: list[Path]) -> bool:
+        """Read all segments; False if one was removed meanwhile."""
+        self._tails = {path: source for path, source in self._tails.items() if path in tails}
         for path in tails:
+            source = self._tails.get(path)
+            if source is None:
+                source = self._tails[path] = TailSource(path, seed=self._seed, damage=self._damage)
             try:
-                with path.open("rb") as file:
-                    start = read_start(file.read(START_SIZE))
-                    if start is None:
-                        continue
-                    if start > self._next and path not in self._positions:
-                        # What comes before lies in frames that were written after we read them.
-                        found += self._poll_frames()
-                    found += self._poll_tail(path, file, start)
+                self._poll_tail(path, source)
             except OSError:
-                return found, False
-        return found, True
+                return False
+        return True
 
-    def _poll_tail(self, path: Path, file: BinaryIO, start: int) -> list[RowBlock | Event]:
-        found: list[RowBlock | Event] = []
-        position, expected = self._positions.get(path, (START_SIZE, start))
-        size = _CHUNK
-        while True:
-            file.seek(position)
-            data = file.read(size)
-            result = scan(data, first=expected, seed=self._seed)
-            self._damage += [
-                Damage(path.name, position + at, length, "no sound record") for at, length in result.damaged
-            ]
-            found += self._take(result.records)
-            position, expected = position + result.position, result.expected
-            self._positions[path] = position, expected
-            self._next = max(self._next, expected)
-            if not result.records:
-                if len(data) < size or not data.rstrip(b"\0"):
-                    return found
-                size *= 4
+    def _poll_tail(self, path: Path, source: TailSource) -> None:
+        with path.open("rb", buffering=0) as file:
+            if not source.begin(file, expected=self._next) or source.first is None:
+                return
+            if source.first > self._next:
+                # What comes before lies in frames that were written after we read them.
+                self._poll_frames()
+                self._expect(source.first, path.name, 0)
+            for records in source.records(file):
+                self._take(records)
+                self._next = max(self._next, records[-1][0] + 1)
 
     # Both
 
-    def _take(self, records: Iterable[tuple[int, int, bytes | memoryview]]) -> list[RowBlock | Event]:
-        found: list[RowBlock | Event] = []
-        for tag, group in groupby(
-            (record for record in records if record[0] >= self._next), key=lambda record: record[1]
-        ):
-            entries = list(group)
+    def _define(self, body: bytes | memoryview) -> None:
+        layout = parse_layout(body)
+        self._layouts.setdefault(layout.id, layout)
+
+    def _take(self, records: Sequence[tuple[int, int, bytes | memoryview]]) -> None:
+        """Take in records that stand one by one."""
+        rows: dict[int, tuple[list[int], list[bytes | memoryview]]] = {}
+        for number, tag, body in records:
+            if number < self._next and tag != SCHEMA_TAG:
+                continue
+            if tag not in (EVENT_TAG, SCHEMA_TAG):
+                numbers, bodies = rows.setdefault(tag, ([], []))
+                numbers.append(number)
+                bodies.append(body)
+                continue
             try:
-                found += self._decode(tag, entries)
-            except (ValueError, KeyError) as error:
-                self._damage.append(Damage(self._file.name, 0, sum(len(body) for _, _, body in entries), str(error)))
-        return found
-
-    def _decode(self, tag: int, entries: list[tuple[int, int, bytes | memoryview]]) -> list[RowBlock | Event]:
-        if tag == EVENT_TAG:
-            return [Event(self._name, number, decode_json(body)) for number, _, body in entries]
-        if tag == SCHEMA_TAG:
-            for _, _, body in entries:
-                layout = parse_layout(body)
-                self._layouts[layout.id] = layout
-            return []
-        numbers = array("Q", [number for number, _, _ in entries])
-        return [block_from_bodies(self._name, self._layouts[tag], numbers, [body for _, _, body in entries])]
-
-
-def _next_frame(data: memoryview, start: int) -> int | None:
-    """Find where the next sound frame starts."""
-    raw = data.obj if start == 0 else bytes(data[start:])
-    position = bytes(raw).find(MAGIC)
-    while position >= 0:
-        at = start + position
-        frame = open_frame(data, at)
-        stop = at + FRAME_SIZE + (frame.length if frame else 0)
-        if frame and stop <= len(data) and is_sound(data[at:], frame, data[at + FRAME_SIZE : stop]):
-            return at
-        position = bytes(raw).find(MAGIC, position + 1)
-    return None
+                if tag == SCHEMA_TAG:
+                    self._define(body)
+                else:
+                    self._found.append(Event(self._name, number, decode_json(body)))
+            except _UNREADABLE as error:
+                self._note(0, len(body), f"unreadable record {number}: {error!r}")
+        for tag, (numbers, bodies) in rows.items():
+            try:
+                layout = self._layouts[tag]
+                self._found.append(block_from_bodies(self._name, layout, array("Q", numbers), bodies))
+            except _UNREADABLE as error:
+                size = sum(len(body) for body in bodies)
+                self._note(0, size, f"{len(bodies)} unreadable rows from number {numbers[0]} on: {error!r}")

@@ -8,27 +8,33 @@ bounded queue; what no longer fits there is counted, never waited for.
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runhaven.journal.frame import HEADER_KIND, seal_batch, seal_frame
-from runhaven.journal.layout import EVENT_TAG, SCHEMA_TAG, Layout, encode_json, seal_record, seed_for
+from runhaven.journal.fold import BATCH_SIZE, JournalFile, next_batch
+from runhaven.journal.layout import (
+    CHECKSUM_SIZE,
+    EVENT_TAG,
+    HEAD,
+    SCHEMA_TAG,
+    Layout,
+    encode_json,
+    seal_record,
+    seed_for,
+)
 from runhaven.journal.tail import RESERVE, START_SIZE, Segment, Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from runhaven.journal.frame import Piece
     from runhaven.journal.record import Schema
 
 SEGMENT_SIZE = 4 << 20
 FIRST_SEGMENT_SIZE = 1 << 20
-BATCH_SIZE = 256 << 10
 PATIENCE_S = 0.05
 QUEUE_SIZE = 32 << 20
 SYNC_INTERVAL_S = 1.0
@@ -36,18 +42,27 @@ FOLD_INTERVAL_S = 30.0
 SPOOLED_FOLD_INTERVAL_S = 0.5
 RETRY_INTERVAL_S = 1.0
 
+_NO_ROOM = "the disk is full, or too slow"
+_OVERHEAD = 150
+_AT_ONCE = 2000
+
 
 class Trouble(NamedTuple):
-    """Why records could not go straight to the disk, and how many were given up."""
+    """Why records could not go straight to the disk, and how many rows were given up."""
 
     reason: str
     lost: int
 
 
 class _Waiting(NamedTuple):
-    layout: Layout | None
-    arguments: tuple[Any, ...]
-    size: int
+    tag: int
+    body: bytes
+    folds_as: Layout | None
+
+
+class _Retired(NamedTuple):
+    segment: Segment
+    stretches: list[Stretch]
 
 
 class JournalWriter:
@@ -77,39 +92,47 @@ class JournalWriter:
             header: Says whose journal this is; JSON.
             wake: Called, from any thread, when `service` should run soon.
             spool: A local directory for the tail of a journal on a network file system.
-            segment_size: Bytes of a tail segment; the first one is smaller.
+            segment_size: Bytes of a tail segment, at least four times `RESERVE`; the first one is smaller.
 
         Raises:
             OSError: If the files cannot be created.
         """
         self.name = name
         self.number = 0
-        self._seed = seed_for(name)
         self.trouble: Trouble | None = None
         self._wake = wake
+        self._seed = seed_for(name)
         self._lock = threading.RLock()
         self._busy = False
+        self._is_closed = False
         self._deferred: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
-        self._layouts: dict[Schema, Layout] = {}
+        self._known: dict[Schema, Layout] = {}
+        self._layouts: list[Layout] = []
 
+        self._spool = spool
         self._tail_directory = spool or directory
         self._fold_interval = SPOOLED_FOLD_INTERVAL_S if spool else FOLD_INTERVAL_S
-        self._segment_size = segment_size
+        self._segment_size = max(segment_size, 4 * RESERVE)
         self._segments_made = 0
         self._spares: queue.SimpleQueue[Segment] = queue.SimpleQueue()
         self._wanted_size = 0
         self._retry_at = 0.0
+        self._patience_s = PATIENCE_S
         self._is_stalled = False
         self._waiting: deque[_Waiting] = deque()
         self._waiting_size = 0
 
-        self._retired: deque[tuple[Segment, list[Stretch]]] = deque()
+        self._retired: tuple[_Retired, ...] = ()
+        self._folded: list[Segment] = []
         self._stretches: list[Stretch] = []
         self._stretch: tuple[Layout | None, int, int] | None = None
-        self._file = _FrameFile(directory / f"{name}.rhj", seal_frame(HEADER_KIND, 0, 0, encode_json(dict(header))))
+        header_json = encode_json(dict(header))
+        self._file = JournalFile(directory / f"{name}.rhj", header=header_json, layouts=self._layouts, seed=self._seed)
         self._folded_at = self._synced_at = time.monotonic()
         self._synced_number = 0
-        self._use(self._create(min(FIRST_SEGMENT_SIZE, segment_size)))
+        self._segment = self._create(min(FIRST_SEGMENT_SIZE, self._segment_size))
+        self._map = self._segment.begin(0, seed=self._seed)
+        self._limit = _soft_limit(self._segment)
 
     # Calling threads
 
@@ -136,61 +159,75 @@ class JournalWriter:
 
     def layout(self, schema: Schema) -> Layout:
         """Return this writer's layout of `schema`, recording the schema when it is new; only within `exclusively`."""
-        layout = self._layouts.get(schema)
+        layout = self._known.get(schema)
         if layout is None:
-            layout = self._layouts[schema] = Layout(len(self._layouts), schema, seed=self._seed)
-            self._put_loose(SCHEMA_TAG, layout.describe())
+            layout = Layout(len(self._layouts), schema, seed=self._seed)
+            self._layouts += [layout]
+            self._put(_Waiting(SCHEMA_TAG, layout.describe(), None))
+            self._known[schema] = layout
         return layout
 
     def put_row(self, layout: Layout, step: int, time_us: int, values: Sequence[Any]) -> None:
         """Append one row; only within `exclusively`. String and JSON cells come as encoded bytes."""
-        if self._is_stalled:
-            self._queue(_Waiting(layout, (step, time_us, values), layout.size))
-            return
         record = layout.pack(self.number, step, time_us, values)
-        end = self._segment.end
-        stop = end + len(record)
+        stop = self._segment.end + len(record)
         if stop > self._limit:
             if not self._make_room(len(record)):
-                self._queue(_Waiting(layout, (step, time_us, values), layout.size))
+                self._queue(_Waiting(layout.id, record[HEAD.size : -CHECKSUM_SIZE], layout.folds_as))
                 return
-            end = self._segment.end
-            stop = end + len(record)
+            stop = self._segment.end + len(record)
         if self._stretch is None or self._stretch[0] is not layout.folds_as:
             self._open_stretch(layout.folds_as)
-        self._map[end:stop] = record
-        self._segment.end = stop
+        # An interrupt can come with a call only: there is none from here on, so the row is there whole or not at all.
+        segment = self._segment
+        self._map[segment.end : stop] = record
+        segment.end = stop
         self.number += 1
 
     def put_event(self, data: Mapping[str, Any], vital: bool = False) -> None:
         """Append one event; only within `exclusively`. A vital one may use the room kept free for it."""
-        self._put_loose(EVENT_TAG, encode_json(data), vital=vital)
+        event = _Waiting(EVENT_TAG, encode_json(data), None)
+        if not (vital and self._append(event, is_vital=True)):
+            self._put(event)
 
-    def _put_loose(self, tag: int, body: bytes, *, vital: bool = False) -> None:
-        record = seal_record(self.number, tag, body, seed=self._seed)
-        stop = self._segment.end + len(record)
-        if (self._is_stalled or stop > self._limit) and not (vital and stop <= self._segment.size):
-            if self._is_stalled or not self._make_room(len(record)):
-                self._queue(_Waiting(None, (tag, body), len(record)))
-                return
-            stop = self._segment.end + len(record)
-        if self._stretch is None or self._stretch[0] is not None:
-            self._open_stretch(None)
-        self._map[self._segment.end : stop] = record
-        self._segment.end = stop
+    def _put(self, record: _Waiting) -> None:
+        if not self._append(record):
+            self._queue(record)
+
+    def _append(self, waiting: _Waiting, *, is_vital: bool = False) -> bool:
+        """Copy a record into the tail; False if there is no room."""
+        record = seal_record(self.number, waiting.tag, waiting.body, seed=self._seed)
+        if is_vital:
+            if self._is_closed or self._segment.end + len(record) > self._segment.size:
+                return False
+        elif self._segment.end + len(record) > self._limit and not self._make_room(len(record)):
+            return False
+        if self._stretch is None or self._stretch[0] is not waiting.folds_as:
+            self._open_stretch(waiting.folds_as)
+        segment = self._segment
+        stop = segment.end + len(record)
+        # No call from here on, as in `put_row`.
+        self._map[segment.end : stop] = record
+        segment.end = stop
         self.number += 1
+        return True
 
     def _open_stretch(self, layout: Layout | None) -> None:
         self._close_stretch()
         self._stretch = (layout, self.number, self._segment.end)
 
     def _close_stretch(self) -> None:
-        if self._stretch is not None and self._stretch[2] < self._segment.end:
-            self._stretches.append(Stretch(*self._stretch, self._segment.end))
-        self._stretch = None
+        stop = self._segment.end
+        if self._stretch is not None and self._stretch[2] < stop:
+            closed = [Stretch(*self._stretch, stop)]
+            # No call between these two.
+            self._stretches += closed
+            self._stretch = None
 
     def _make_room(self, size: int) -> bool:
         """Go over the soft limit, or on to the spare segment; False if there is none in time."""
+        if self._is_stalled:
+            return False
         hard = self._segment.size - RESERVE
         if self._limit < hard:
             self._limit = hard
@@ -199,31 +236,43 @@ class JournalWriter:
                 return True
         self._wanted_size = max(self._wanted_size, size + START_SIZE + RESERVE)
         try:
-            spare = self._spares.get(timeout=PATIENCE_S)
+            spare = self._spares.get(timeout=self._patience_s) if self._patience_s else self._spares.get_nowait()
         except queue.Empty:
-            self._is_stalled = True
-            self._complain("the disk is full, or too slow")
+            self._stall()
             return False
-        self._retire()
-        self._use(spare)
+        self._move_on(spare)
         return self._segment.end + size <= self._limit or self._make_room(size)
 
-    def _retire(self) -> None:
-        self._close_stretch()
-        self._retired.append((self._segment, self._stretches))
-        self._stretches = []
+    def _stall(self) -> None:
+        """Let records wait in memory from here on."""
+        self._is_stalled = True
+        self._limit = -1
+        self._complain(_NO_ROOM)
+        self._wake()
 
-    def _use(self, segment: Segment) -> None:
-        self._segment = segment
-        self._map = segment.begin(self.number)
-        self._limit = (segment.size - RESERVE) // 2
+    def _move_on(self, spare: Segment) -> None:
+        """Write to another segment from here on."""
+        self._close_stretch()
+        data = spare.begin(self.number, seed=self._seed)
+        limit = _soft_limit(spare)
+        retired = (_Retired(self._segment, self._stretches),)
+        # An interrupt can come with a call only: there is none in what follows.
+        self._retired += retired
+        self._segment = spare
+        self._map = data
+        self._limit = limit
+        self._stretches = []
+        self._stretch = None
 
     def _queue(self, record: _Waiting) -> None:
-        if self._waiting_size + record.size > QUEUE_SIZE:
-            self._complain("the disk is full, or too slow", lost=int(record.layout is not None))
+        is_row = record.tag not in (EVENT_TAG, SCHEMA_TAG)
+        size = len(record.body) + _OVERHEAD
+        # Without its schema a row cannot be read: schemas always find room.
+        if self._is_closed or (self._waiting_size + size > QUEUE_SIZE and record.tag != SCHEMA_TAG):
+            self._complain("the journal is closed" if self._is_closed else _NO_ROOM, lost=int(is_row))
             return
         self._waiting.append(record)
-        self._waiting_size += record.size
+        self._waiting_size += size
 
     def _complain(self, reason: str, *, lost: int = 0) -> None:
         self.trouble = Trouble(reason, (self.trouble.lost if self.trouble else 0) + lost)
@@ -232,93 +281,155 @@ class JournalWriter:
 
     def service(self) -> None:
         """Keep a spare segment ready, take in what waits, fold what is due, and sync; never raises."""
-        try:
-            self._provide()
-            self._fold(everything=time.monotonic() - self._folded_at >= self._fold_interval)
-            self._sync()
-        except OSError as error:
-            self._complain(error.strerror or str(error))
-
-    def close(self) -> None:
-        """Fold all that is left and remove the tail; what cannot be written stays in the tail."""
-        self._retry_at = 0.0
-        self.service()
-        self.give_up()
-        try:
-            self._fold(everything=True)
-            self._file.sync()
-        except OSError as error:
-            self._complain(error.strerror or str(error))
-        self._file.close()
-        self._segment.close(remove=self._segment.folded == self._segment.end)
-        for segment, _ in self._retired:
-            segment.close(remove=False)
-        while not self._spares.empty():
-            self._spares.get().close(remove=True)
-
-    def disown(self) -> None:
-        """Let go of the files in a forked child, where they are still the parent's."""
-        self._file.close()
-        for segment in (self._segment, *(segment for segment, _ in self._retired)):
-            segment.disown()
-
-    def _create(self, size: int) -> Segment:
-        path = self._tail_directory / f"{self.name}.{self._segments_made}.tail"
-        segment = Segment(path, size)
-        self._segments_made += 1
-        return segment
-
-    def _provide(self) -> None:
-        """Have a spare ready once the segment in use is half full, and end a stall with it."""
-        is_needed = self._limit > self._segment.size // 2 or self._is_stalled
-        if not is_needed or not self._spares.empty() or time.monotonic() < self._retry_at:
-            return
-        try:
-            self._spares.put(self._create(max(self._segment_size, self._wanted_size)))
-        except OSError:
-            self._retry_at = time.monotonic() + RETRY_INTERVAL_S
-            raise
-        if self._is_stalled:
-            self.exclusively(self._resume)
-
-    def _resume(self) -> None:
-        self._is_stalled = False
-        waiting, self._waiting, self._waiting_size = self._waiting, deque(), 0
-        for layout, arguments, _ in waiting:
-            if layout is None:
-                self._put_loose(*arguments)
-            else:
-                self.put_row(layout, *arguments)
+        for action in (self._provide, self._replace_removed, self._fold_due, self._sync):
+            try:
+                action()
+            except OSError as error:
+                self._complain(error.strerror or str(error))
+            except Exception as error:  # noqa: BLE001 - a bug of ours must not end the thread that keeps all safe
+                self._complain(repr(error))
 
     def give_up(self) -> None:
         """Count as lost the rows that still wait for room."""
-        if not self._is_stalled:
+        self.exclusively(self._forget_waiting)
+
+    def close(self) -> None:
+        """Fold all that is left and remove the tail; what cannot be written stays in the tail."""
+        if self._is_closed:
             return
-        lost = sum(record.layout is not None for record in self._waiting)
-        self._waiting.clear()
-        self._complain(self.trouble.reason if self.trouble else "the disk is full, or too slow", lost=lost)
+        self._retry_at = 0.0
+        self.service()
+        self.give_up()
+        self.exclusively(self._end)
+        if not self._is_closed:
+            # Called by a signal handler that has interrupted a record: it will go on, and the tail is safe as it is.
+            return
+        is_kept = False
+        try:
+            self._fold(everything=True)
+            self._file.end(self.number)
+            self._file.sync()
+            is_kept = True
+        except OSError as error:
+            self._complain(error.strerror or str(error))
+        self._release(remove=is_kept)
+
+    def disown(self) -> None:
+        """Let go of the files in a forked child, where they are still the parent's."""
+        self._is_closed = True
+        with contextlib.suppress(OSError):
+            self._file.disown()
+        for segment in self._segments():
+            with contextlib.suppress(OSError):
+                segment.close(remove=False)
+
+    def _segments(self) -> list[Segment]:
+        spares: list[Segment] = []
+        while not self._spares.empty():
+            spares.append(self._spares.get())
+        return [*self._folded, *(retired.segment for retired in self._retired), self._segment, *spares]
+
+    def _release(self, *, remove: bool) -> None:
+        self._file.close()
+        for segment in self._segments():
+            # What was never begun holds nothing.
+            is_spent = segment.folded == segment.end and (remove or segment.end == START_SIZE)
+            with contextlib.suppress(OSError):
+                segment.close(remove=is_spent)
+
+    def _end(self) -> None:
+        self._is_closed = self._is_stalled = True
+        self._limit = -1
+
+    def _forget_waiting(self) -> None:
+        lost = sum(record.tag not in (EVENT_TAG, SCHEMA_TAG) for record in self._waiting)
+        if self._waiting:
+            self._complain(self.trouble.reason if self.trouble else _NO_ROOM, lost=lost)
+        kept = [record for record in self._waiting if record.tag == SCHEMA_TAG]
+        self._waiting = deque(kept)
+        self._waiting_size = sum(len(record.body) + _OVERHEAD for record in kept)
+
+    def _create(self, size: int) -> Segment:
+        if self._spool is not None:
+            # Somebody may have tidied up the local disk.
+            self._spool.mkdir(parents=True, exist_ok=True)
+        segment = Segment(self._tail_directory / f"{self.name}.{self._segments_made}.tail", size)
+        self._segments_made += 1
+        return segment
+
+    def _create_spare(self) -> None:
+        try:
+            self._spares.put(self._create(max(self._segment_size, self._wanted_size)))
+            self._wanted_size = 0
+        except OSError:
+            self._retry_at = time.monotonic() + RETRY_INTERVAL_S
+            raise
+
+    def _provide(self) -> None:
+        """Have a spare ready once the segment in use is half full, and end a stall with it."""
+        while not self._is_closed and (self._is_stalled or self._limit > self._segment.size // 2):
+            if self._spares.empty():
+                if time.monotonic() < self._retry_at:
+                    return
+                self._create_spare()
+            if not self._is_stalled:
+                return
+            self.exclusively(self._resume)
+
+    def _resume(self) -> None:
+        """Write some of what waits; the stall is over when nothing is left.
+
+        Only some, for the threads that log have to wait meanwhile.
+        """
+        self._is_stalled = False
+        self._limit = self._segment.size - RESERVE
+        self._patience_s = 0.0
+        for _ in range(_AT_ONCE):
+            if not self._waiting or not self._append(self._waiting[0]):
+                break
+            self._waiting_size -= len(self._waiting.popleft().body) + _OVERHEAD
+        self._patience_s = PATIENCE_S
+        if self._waiting:
+            self._is_stalled = True
+            self._limit = -1
+
+    def _replace_removed(self) -> None:
+        """Leave a segment that somebody has deleted: what lies in it would die with this process."""
+        if not self._is_closed and self._segment.is_removed():
+            self._complain("the tail was deleted")
+            if self._spares.empty():
+                self._create_spare()
+            self.exclusively(self._leave)
+
+    def _leave(self) -> None:
+        if not self._is_stalled and not self._spares.empty():
+            self._move_on(self._spares.get())
+
+    def _fold_due(self) -> None:
+        self._fold(everything=time.monotonic() - self._folded_at >= self._fold_interval)
 
     def _fold(self, *, everything: bool) -> None:
         """Fold the segments left behind, then the one in use if there is enough in it."""
         while True:
-            segment, home, is_retired = self._oldest(everything=everything)
+            (segment, home), is_retired = self._oldest(everything=everything)
             self._fold_stretches(segment, home)
             if not is_retired:
                 return
-            self._retired.popleft()
-            segment.close(remove=True)
+            with self._lock:
+                self._retired = self._retired[1:]
+            self._folded.append(segment)
 
-    def _oldest(self, *, everything: bool) -> tuple[Segment, list[Stretch], bool]:
-        """Return the segment to fold next and its finished stretches."""
+    def _oldest(self, *, everything: bool) -> tuple[_Retired, bool]:
+        """Return the segment to fold next with its finished stretches, and whether it was left behind."""
         while not self._lock.acquire(timeout=PATIENCE_S / 10):
             self._provide()
         try:
             if self._retired:
-                return *self._retired[0], True
+                return self._retired[0], True
             if everything or self._segment.end - self._segment.folded >= BATCH_SIZE:
                 self._close_stretch()
-                return self._segment, self._stretches, False
-            return self._segment, [], False
+                return _Retired(self._segment, self._stretches), False
+            return _Retired(self._segment, []), False
         finally:
             self._lock.release()
 
@@ -326,8 +437,8 @@ class JournalWriter:
         """Fold batch by batch what now stands in `home`, taking each batch off once it lies in the file."""
         left = len(home)
         while left:
-            batch, rest = _next_batch(home[:left])
-            self._file.append(_seal(segment, batch))
+            batch, rest = next_batch(home[:left])
+            self._file.append(segment, batch)
             segment.folded = batch[-1].stop
             home[:left] = rest
             left = len(rest)
@@ -336,76 +447,20 @@ class JournalWriter:
 
     def _sync(self) -> None:
         now = time.monotonic()
-        if self._synced_number == self.number or now - self._synced_at < SYNC_INTERVAL_S:
+        is_new = self._synced_number != self.number or bool(self._folded)
+        if self._is_closed or not is_new or now - self._synced_at < SYNC_INTERVAL_S:
             return
         self._synced_at, self._synced_number = now, self.number
         self._segment.sync()
         self._file.sync()
+        # Only now, for a power cut may keep a removal and forget the write before it.
+        while self._folded:
+            self._folded.pop().close(remove=True)
 
 
 def _nothing() -> None:
     pass
 
 
-def _next_batch(stretches: Sequence[Stretch]) -> tuple[list[Stretch], list[Stretch]]:
-    """Split off about `BATCH_SIZE` bytes; only stretches of a fixed layout are cut."""
-    batch: list[Stretch] = []
-    room = BATCH_SIZE
-    for index, stretch in enumerate(stretches):
-        if room <= 0:
-            return batch, list(stretches[index:])
-        size = stretch.stop - stretch.start
-        if stretch.layout is not None and size > room:
-            rows = max(1, room // stretch.layout.size)
-            stop = stretch.start + rows * stretch.layout.size
-            batch.append(stretch._replace(stop=stop))
-            rest = stretch._replace(first=stretch.first + rows, start=stop)
-            return batch, ([rest] if rest.start < rest.stop else []) + list(stretches[index + 1 :])
-        batch.append(stretch)
-        room -= size
-    return batch, []
-
-
-def _seal(segment: Segment, batch: Sequence[Stretch]) -> bytes:
-    pieces = [segment.piece(stretch) for stretch in batch]
-    first, last = pieces[0].first, pieces[-1]
-    size = len(last.data)
-    count = last.first - first + (size // last.layout.size if last.layout else _count_loose(last))
-    return seal_batch(first, count, pieces)
-
-
-def _count_loose(piece: Piece) -> int:
-    count = position = 0
-    while position < len(piece.data):
-        position += int.from_bytes(piece.data[position : position + 4], "little")
-        count += 1
-    return count
-
-
-class _FrameFile:
-    """The journal file: frames one after the other; what a failed write left behind is written over."""
-
-    def __init__(self, path: Path, header: bytes) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-        self._fd = os.open(path, flags, 0o600)
-        self._end = 0
-        self._is_dirty = False
-        self.append(header)
-
-    def append(self, frame: bytes) -> None:
-        written = 0
-        os.lseek(self._fd, self._end, os.SEEK_SET)
-        while written < len(frame):
-            written += os.write(self._fd, memoryview(frame)[written:])
-        self._end += len(frame)
-        self._is_dirty = True
-
-    def sync(self) -> None:
-        if self._is_dirty:
-            getattr(os, "fdatasync", os.fsync)(self._fd)
-            self._is_dirty = False
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            os.ftruncate(self._fd, self._end)
-        os.close(self._fd)
+def _soft_limit(segment: Segment) -> int:
+    return (segment.size - RESERVE) // 2
