@@ -1,0 +1,118 @@
+"""The dashboard in a real browser, over a real server, beside a run that goes on."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import runhaven
+from runhaven_server.bundle import STATIC
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from playwright.sync_api import Page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync".split()
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    pytest.mark.skipif(not (STATIC / "index.html").is_file(), reason="the dashboard is not built"),
+]
+
+
+@pytest.fixture
+def address(store) -> Generator[str]:
+    store.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "runhaven_cli.app", "ui", "--port", "0", "--no-browser"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+    assert child.stdout is not None
+    text = ""
+    while "?code=" not in text:
+        text = child.stdout.readline()
+        assert text, "the server did not start"
+    yield text.strip()
+    child.terminate()
+    child.wait(10)
+    child.stdout.close()
+
+
+@pytest.fixture
+def page(address: str) -> Generator[Page]:
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1500, "height": 950})
+        page.complaints = []  # type: ignore[attr-defined]
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("console", lambda message: page.complaints.append(message.text) if message.type == "error" else None)
+        page.goto(address)
+        page.wait_for_selector("text=Projects")
+        yield page
+        browser.close()
+
+
+def test_a_run_appears_and_moves_while_it_goes_on(page):
+    """From an empty store to a live curve: project, table row, chart, tooltip, run page, logs; no error in the console."""
+    page.wait_for_selector("text=Waiting for the first run")
+    run = runhaven.init(project="voyage", name="calm-harbour-1", config={"lr": 0.1, "net": {"depth": 3}}, tags=["base"])
+    for step in range(50):
+        run.log({"train/loss": 1 / (step + 1), "val/accuracy": step / 50})
+    page.wait_for_selector("text=voyage")
+    page.click("a:has-text('voyage')")
+    page.wait_for_selector("a:has-text('calm-harbour-1')")
+    page.wait_for_selector("section[aria-label^='train/loss: min']")
+    assert page.locator(".state.running").count() >= 1
+    before = page.locator("section[aria-label^='val/accuracy']").get_attribute("aria-label")
+    for step in range(50, 100):
+        run.log({"train/loss": 1 / (step + 1), "val/accuracy": step / 50})
+    page.wait_for_function(
+        "before => document.querySelector(\"section[aria-label^='val/accuracy']\").getAttribute('aria-label') !== before", arg=before
+    )
+    area = page.locator("section[aria-label^='train/loss'] .area")
+    box = area.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_selector(".tip:has-text('calm-harbour-1')")
+    pixels = page.evaluate(
+        "() => { const c = document.querySelector('canvas'); const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+        " let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n; }"
+    )
+    assert pixels > 100
+    page.click("a:has-text('calm-harbour-1')")
+    page.wait_for_selector("text=depth")
+    assert re.search(r"running", page.inner_text(".head"))
+    run.finish()
+    page.wait_for_selector(".head .state.finished")
+    page.click("nav a:has-text('Logs')")
+    page.wait_for_selector("text=The run has printed nothing.")
+
+    assert page.complaints == []
+
+
+def test_filter_keys_and_theme(page):
+    """The table filters by words and comparisons, keys toggle charts, and the theme is remembered."""
+    for lr in (0.1, 0.01):
+        with runhaven.init(project="many", name=f"run-{lr}", config={"lr": lr}) as run:
+            run.log({"loss": lr})
+    page.click("a:has-text('many')")
+    page.wait_for_selector("a:has-text('run-0.01')")
+    page.fill("input[aria-label='Filter runs']", "lr < 0.05")
+    page.wait_for_selector("a:has-text('run-0.1')", state="detached")
+    page.press("input[aria-label='Filter runs']", "Escape")
+    page.keyboard.press("l")
+    assert page.get_attribute("button:has-text('Log y')", "aria-pressed") == "true"
+    page.keyboard.press("?")
+    page.wait_for_selector("[role=dialog]")
+    theme = page.get_attribute("html", "data-theme")
+    page.click("button[aria-label^='Use']")
+    page.reload()
+
+    assert page.get_attribute("html", "data-theme") != theme
+    assert page.complaints == []
