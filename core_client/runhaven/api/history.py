@@ -137,7 +137,8 @@ def bucketed(
 
 def _sort_key(value: Any) -> tuple[int, Any]:
     """Order rows by a number; those without one come first, as they were logged."""
-    is_number = isinstance(value, int | float) and value == value  # noqa: PLR0124 - NaN
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_number = is_number and value == value  # noqa: PLR0124 - NaN
     return (1, value) if is_number else (0, 0)
 
 

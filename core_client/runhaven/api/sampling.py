@@ -27,7 +27,7 @@ class Cells(NamedTuple):
     """The cells of one key that count: one for each merged row that has it.
 
     Attributes:
-        row: Their merged rows, ascending.
+        row: Their merged rows, ascending; once brought along x, their places there.
         at: Where each lies among the rows of all tables.
     """
 
@@ -142,7 +142,10 @@ def sample(
     place = np.full(len(kept), -1)
     place[order] = np.arange(len(order))
     for key in wanted:
-        _add_key(buckets, rows, key, place, size)
+        cells = _along(rows.cells[key], place)
+        _add_last(buckets, rows, key, cells, size)
+        if len(order) > samples:
+            _add_extremes(buckets, rows, key, cells, size)
     return buckets
 
 
@@ -166,17 +169,23 @@ def _ends(bucket: Places) -> Places:
     return np.flatnonzero(np.append(bucket[1:] != bucket[:-1], True)[: len(bucket)])
 
 
-def _add_key(buckets: list[dict[str, Any]], rows: Rows, key: str, place: Places, size: int) -> None:
-    """Give each bucket the key's last value, and its extremes where it has numbers."""
-    cells = rows.cells[key]
-    is_number, values = rows.numbers(key, cells)
-    order = np.argsort(place[cells.row], kind="stable")
-    order = order[np.searchsorted(place[cells.row][order], 0) :]
-    at, is_number, values = cells.at[order], is_number[order], values[order]
-    bucket = place[cells.row][order] // size
+def _along(cells: Cells, place: Places) -> Cells:
+    """Return the cells of kept rows in the order of x, with the place of each along it."""
+    places = place[cells.row]
+    order = np.argsort(places, kind="stable")
+    order = order[np.searchsorted(places[order], 0) :]
+    return Cells(places[order], cells.at[order])
+
+
+def _add_last(buckets: list[dict[str, Any]], rows: Rows, key: str, cells: Cells, size: int) -> None:
+    bucket = cells.row // size
     for end in _ends(bucket):
-        buckets[bucket[end]][key] = rows.value(key, int(at[end]))
-    bucket, values = bucket[is_number], values[is_number]
+        buckets[bucket[end]][key] = rows.value(key, int(cells.at[end]))
+
+
+def _add_extremes(buckets: list[dict[str, Any]], rows: Rows, key: str, cells: Cells, size: int) -> None:
+    is_number, values = rows.numbers(key, cells)
+    bucket, values = (cells.row // size)[is_number], values[is_number]
     if key.startswith("_") or not len(bucket):
         return
     starts = np.append(0, _ends(bucket)[:-1] + 1)
