@@ -8,12 +8,11 @@ may pass over sections unread and a flipped bit costs one section. docs/formats.
 from __future__ import annotations
 
 import struct
-import sys
 import zlib
 from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
-from runhaven.journal.layout import CHECKSUM_SIZE, HEAD
+from runhaven.journal.layout import CHECKSUM_SIZE, HEAD, merge_planes, native_array, split_planes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -143,13 +142,12 @@ def _rows_part(first: int, layout: Layout, pieces: Sequence[Piece]) -> _Part:
     if len(pieces) == 1:
         numbers, flags = struct.pack("<I", pieces[0].first - first), 0
     else:
-        numbers, flags = _planes_of(_offsets(first, size, pieces)), _SCATTERED
-    planes = [data[byte::size] for byte in range(HEAD.size, size - CHECKSUM_SIZE)]
-    raw = numbers + b"".join(planes)
+        numbers, flags = split_planes(_offsets(first, size, pieces), width=4), _SCATTERED
+    raw = numbers + layout.transpose(data)
     return _part(ROWS_SECTION, layout.id, len(data) // size, raw, flags=flags)
 
 
-def _offsets(first: int, size: int, pieces: Sequence[Piece]) -> array[int]:
+def _offsets(first: int, size: int, pieces: Sequence[Piece]) -> bytes:
     offsets = array("I")
     for piece in pieces:
         start = piece.first - first
@@ -157,14 +155,7 @@ def _offsets(first: int, size: int, pieces: Sequence[Piece]) -> array[int]:
             offsets.append(start)
         else:
             offsets.extend(range(start, start + len(piece.data) // size))
-    return offsets
-
-
-def _planes_of(numbers: array[int]) -> bytes:
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    data = numbers.tobytes()
-    return b"".join(data[byte::4] for byte in range(4))
+    return struct.pack(f"<{len(offsets)}I", *offsets)
 
 
 def open_frame(data: bytes | memoryview, *, seed: int) -> Frame | None:
@@ -214,7 +205,7 @@ def unpack_section(section: Section, data: bytes | memoryview) -> bytes | memory
 
 
 def split_rows(section: Section, data: bytes | memoryview, *, first: int) -> tuple[array[int], memoryview]:
-    """Return the record numbers and the byte planes of a rows section.
+    """Return the record numbers and the transposed bodies of a rows section.
 
     Raises:
         ValueError: If the section is not sound.
@@ -228,12 +219,7 @@ def split_rows(section: Section, data: bytes | memoryview, *, first: int) -> tup
     if not is_scattered:
         start = first + int.from_bytes(raw[:4], "little")
         return array("Q", range(start, start + rows)), raw[4:]
-    mixed = bytearray(4 * rows)
-    for byte in range(4):
-        mixed[byte::4] = raw[byte * rows : (byte + 1) * rows]
-    offsets = array("I", bytes(mixed))
-    if sys.byteorder == "big":
-        offsets.byteswap()
+    offsets = native_array("I", merge_planes(raw[: 4 * rows], width=4))
     return array("Q", [first + offset for offset in offsets]), raw[4 * rows :]
 
 

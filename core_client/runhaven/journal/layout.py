@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 from array import array
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -69,7 +70,7 @@ class Layout:
         size: Bytes of a record, without the text of string and JSON cells.
     """
 
-    __slots__ = ("_pack_fixed", "_seed", "_text_cells", "folds_as", "id", "is_fixed", "schema", "size")
+    __slots__ = ("_pack_fixed", "_places", "_seed", "_text_cells", "folds_as", "id", "is_fixed", "schema", "size")
 
     def __init__(self, id: int, schema: Schema, *, seed: int = 0) -> None:  # noqa: A002 - the term of the format
         """Prepare the packing of rows of `schema`; a writer gives the seed of its checksums."""
@@ -79,6 +80,7 @@ class Layout:
         self.schema = schema
         self.size = packer.size + CHECKSUM_SIZE
         self._seed = seed
+        self._places = _places(schema)
         self._text_cells = [index for index, (_, kind) in enumerate(schema.cells) if kind in "sj"]
         self.is_fixed = not self._text_cells
         self.folds_as = self if self.is_fixed else None
@@ -96,6 +98,21 @@ class Layout:
         size = self.size + sum(map(len, texts))
         data = self._pack_fixed(size, number & 0xFFFFFFFF, self.id, step, time, *cells) + b"".join(texts)
         return data + crc32(data, self._seed).to_bytes(4, "little")
+
+    def transpose(self, records: bytes) -> bytes:
+        """Return the bodies of records of this fixed layout column by column.
+
+        First step, time and all cells of eight bytes, as one column after the other in eight byte planes: the lowest
+        byte of every value of every column, then the next. Then the columns of bool cells, a byte a row.
+        """
+        words, flags = self._places
+        if flags:
+            planes = [records[place + byte :: self.size] for byte in range(8) for place in words]
+            return b"".join(planes + [records[place :: self.size] for place in flags])
+        # Without bool cells the size is a multiple of eight: whole columns can be cut out.
+        values = array("Q", records[HEAD.size : -CHECKSUM_SIZE])
+        stride = self.size // 8
+        return split_planes(b"".join([values[column::stride] for column in range(len(words))]), width=8)
 
     def describe(self) -> bytes:
         """Return the body of the schema record that defines this layout."""
@@ -120,50 +137,76 @@ def parse_layout(body: bytes | memoryview) -> Layout:
         raise ValueError(message) from error
 
 
-def _native(column: array[Any]) -> array[Any]:
-    if _BIG_ENDIAN:
-        column.byteswap()
-    return column
+def _places(schema: Schema) -> tuple[list[int], list[int]]:
+    """Return where in a record of a fixed layout the values of eight bytes lie, and where the bool cells."""
+    words, flags = [HEAD.size, HEAD.size + 8], list[int]()
+    place = HEAD.size + STEP_AND_TIME.size
+    for _, kind in schema.cells:
+        (flags if kind == "b" else words).append(place)
+        place += _WIDTHS[kind]
+    return words, flags
 
 
-_BIG_ENDIAN = struct.pack("=H", 1) != struct.pack("<H", 1)
+def split_planes(data: bytes, *, width: int) -> bytes:
+    """Return byte 0 of every value of `width` bytes, then byte 1 of every one, and so on."""
+    return b"".join([data[byte::width] for byte in range(width)])
+
+
+def merge_planes(planes: bytes | memoryview, *, width: int) -> bytearray:
+    """Undo `split_planes`."""
+    count = len(planes) // width
+    data = bytearray(count * width)
+    for byte in range(width):
+        data[byte::width] = planes[byte * count : (byte + 1) * count]
+    return data
+
+
+def native_array(code: str, data: bytes | bytearray | memoryview) -> array[Any]:
+    """Return the little-endian numbers that lie in `data`."""
+    numbers: array[Any] = array(code)
+    numbers.frombytes(data)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
 
 
 def block_from_planes(writer: str, layout: Layout, numbers: array[int], planes: bytes | memoryview) -> RowBlock:
-    """Rebuild rows of a fixed layout from their byte planes.
+    """Rebuild rows of a fixed layout from what `Layout.transpose` made.
 
     Args:
         writer: Name of the writer.
         layout: The rows' fixed layout.
         numbers: Record number of each row.
-        planes: Plane after plane: byte i of every row's body, for each i.
+        planes: The rows' bodies, transposed.
 
     Raises:
         ValueError: If the planes do not hold exactly that many rows.
     """
-    count = len(numbers)
-    width = layout.size - HEAD.size - CHECKSUM_SIZE
-    if len(planes) != width * count:
+    rows = len(numbers)
+    words = 2 + sum(kind != "b" for _, kind in layout.schema.cells)
+    flags = 2 + len(layout.schema.cells) - words
+    if not layout.is_fixed or len(planes) != (8 * words + flags) * rows:
         message = "byte planes of a wrong size"
         raise ValueError(message)
-    position = 0
+    columns = merge_planes(planes[: 8 * words * rows], width=8)
+    return _block_from_columns(writer, layout, numbers, columns, planes[8 * words * rows :])
 
-    def take(code: str, size: int) -> array[Any]:
-        nonlocal position
-        data = bytearray(size * count)
-        for byte in range(size):
-            data[byte::size] = planes[position : position + count]
-            position += count
-        return _native(array(code, bytes(data)))
 
-    steps, times = take("q", 8), take("q", 8)
+def _block_from_columns(
+    writer: str, layout: Layout, numbers: array[int], words: bytes | bytearray, flags: bytes | memoryview
+) -> RowBlock:
+    rows = len(numbers)
+    view = memoryview(words)
     columns: list[Column] = []
+    place, flag_place = 16 * rows, 0
     for _, kind in layout.schema.cells:
         if kind == "b":
-            columns.append(bytearray(planes[position : position + count]))
-            position += count
+            columns.append(bytearray(flags[flag_place : flag_place + rows]))
+            flag_place += rows
         else:
-            columns.append(take(_CODES[kind], _WIDTHS[kind]))
+            columns.append(native_array(_CODES[kind], view[place : place + 8 * rows]))
+            place += 8 * rows
+    steps, times = native_array("q", view[: 8 * rows]), native_array("q", view[8 * rows : 16 * rows])
     return RowBlock(writer, layout.schema, numbers, steps, times, tuple(columns))
 
 
@@ -175,39 +218,48 @@ def block_from_bodies(
     Raises:
         ValueError: If a body does not fit the layout.
     """
-    width = layout.size - HEAD.size - CHECKSUM_SIZE
-    if layout.is_fixed and all(len(body) == width for body in bodies):
-        data = b"".join(bodies)
-        return block_from_planes(writer, layout, numbers, b"".join([data[byte::width] for byte in range(width)]))
+    words = len(layout.schema.cells) + 2
+    if layout.is_fixed and all(len(body) == 8 * words == layout.size - 16 for body in bodies):
+        values = array("Q", b"".join(bodies))
+        columns = b"".join([values[column::words] for column in range(words)])
+        return _block_from_columns(writer, layout, numbers, columns, b"")
+    return _block_from_rows(writer, layout, numbers, bodies)
+
+
+def _block_from_rows(
+    writer: str, layout: Layout, numbers: array[int], bodies: Sequence[bytes | memoryview]
+) -> RowBlock:
     unpack = struct.Struct("<qq" + "".join(_CODES[kind] for _, kind in layout.schema.cells))
     try:
         rows = [(unpack.unpack_from(body), body) for body in bodies]
     except struct.error as error:
         message = "row body of a wrong size"
         raise ValueError(message) from error
-    texts = [_texts(layout, cells[2:], body, unpack.size) for cells, body in rows]
+    places = [unpack.size] * len(rows)
     columns: list[Column] = []
     for index, (_, kind) in enumerate(layout.schema.cells):
+        column = [cells[index + 2] for cells, _ in rows]
         if kind in "sj":
-            columns.append([text[index] for text in texts])
-        elif kind == "b":
-            columns.append(bytearray(cells[index + 2] for cells, _ in rows))
+            stops = [place + length for place, length in zip(places, column, strict=True)]
+            texts = [bytes(body[place:stop]) for body, place, stop in zip(bodies, places, stops, strict=True)]
+            columns.append(_decode_texts(kind, texts))
+            places = stops
         else:
-            columns.append(array(_CODES[kind], [cells[index + 2] for cells, _ in rows]))
+            columns.append(bytearray(column) if kind == "b" else array(_CODES[kind], column))
+    if any(len(body) != place for body, place in zip(bodies, places, strict=True)):
+        message = "row body of a wrong size"
+        raise ValueError(message)
     steps = array("q", [cells[0] for cells, _ in rows])
     times = array("q", [cells[1] for cells, _ in rows])
     return RowBlock(writer, layout.schema, numbers, steps, times, tuple(columns))
 
 
-def _texts(layout: Layout, cells: Sequence[Any], body: bytes | memoryview, position: int) -> dict[int, Any]:
-    found: dict[int, Any] = {}
-    for index, (_, kind) in enumerate(layout.schema.cells):
-        if kind not in "sj":
-            continue
-        data = bytes(body[position : position + cells[index]])
-        if len(data) != cells[index]:
-            message = "text of a cell is cut short"
-            raise ValueError(message)
-        position += cells[index]
-        found[index] = data.decode("utf-8", "surrogatepass") if kind == "s" else decode_json(data)
-    return found
+def _decode_texts(kind: CellType, texts: Sequence[bytes]) -> list[Any]:
+    if kind == "s":
+        return [text.decode("utf-8", "surrogatepass") for text in texts]
+    # One call for all: the time goes into calls.
+    values = decode_json(b"[" + b",".join(texts) + b"]")
+    if len(values) != len(texts):
+        message = "a cell is not one JSON value"
+        raise ValueError(message)
+    return values
