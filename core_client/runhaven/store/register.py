@@ -44,11 +44,6 @@ class Register:
         for key in deleted:
             self.put(key, _DELETED, stamp)
 
-    def writer(self, key: str) -> str | None:
-        """Return who wrote what stands under a key; None if nothing does."""
-        held = self._cells.get(key)
-        return None if held is None else held[0].writer
-
     def values(self) -> dict[str, Any]:
         """Return keys and values."""
         return {key: value for key, (_, value) in self._cells.items() if value is not _DELETED}

@@ -98,7 +98,7 @@ class RunView:
         self.last_step: int | None = None
         self._keeps_rows = keeps_rows
         self._meta, self._config = Register(), Register()
-        self._computed, self._written = Register(), Register()
+        self._repeated, self._computed, self._written = Register(), Register(), Register()
         self._aggregates: dict[str, Aggregate] = {}
         self._summed_up_by = ""
         self._new_lines: list[tuple[int, str, str]] = []
@@ -192,11 +192,8 @@ class RunView:
     def _on_snapshot(self, session: Session, event: Event) -> None:
         summary: Mapping[str, Any] = from_json(event.data["summary"])
         session.snapshot = event.number
-        stamp = _stamp(event)
-        for key, value in summary.items():
-            # A process that joined repeats what it found when it came; the owner knows better.
-            if session.is_main or self._computed.writer(key) in (None, session.writer):
-                self._computed.put(key, value, stamp)
+        # A process that joined repeats what it found when it came: its owner's own words stand over that.
+        (self._computed if session.is_main else self._repeated).apply(summary, _stamp(event))
         if event.data.get("step"):
             self.last_step = max(self.last_step or 0, event.data["step"] - 1)
         counts: Mapping[str, int] = event.data.get("counts", {}) if session.is_main else {}
@@ -260,7 +257,7 @@ class RunView:
     @property
     def summary(self) -> dict[str, Any]:
         """The summary, keys flat: what the user wrote before what was computed."""
-        computed = self._computed.values()
+        computed = self._repeated.values() | self._computed.values()
         found = {key: value for key, value in computed.items() if self._is_shown(key)}
         for key, aggregate in self._aggregates.items():
             found |= {f"{key}.{word}": value for word, value in aggregate.result().items()}
@@ -277,7 +274,7 @@ class RunView:
         """The newest value of each series."""
         return {
             key: value
-            for key, value in self._computed.values().items()
+            for key, value in (self._repeated.values() | self._computed.values()).items()
             if key.rpartition(".")[0] not in self._aggregates
         }
 

@@ -22,10 +22,10 @@ START_US = 1_700_000_000_000_000
 class WrittenRun:
     """A run whose journals a test writes record by record."""
 
-    def __init__(self, root: Path, *, id: str = "abc", project: str = "p") -> None:
+    def __init__(self, root: Path, *, run_id: str = "abc", project: str = "p") -> None:
         self.store = Store(root)
         self.store.create()
-        self.directory = self.store.new_run(entity="me", project=project, id=id)
+        self.directory = self.store.new_run(entity="me", project=project, id=run_id)
         self.time_us = START_US
         self.writers: list[JournalWriter] = []
 
@@ -63,6 +63,18 @@ def written(store) -> WrittenRun:
     found = WrittenRun(store)
     found.session()
     return found
+
+
+@pytest.fixture
+def write(store) -> Callable[..., WrittenRun]:
+    """Make runs in the test's store."""
+
+    def make(run_id: str, **names: str) -> WrittenRun:
+        found = WrittenRun(store, run_id=run_id, **names)
+        found.session(user="ada")
+        return found
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from runhaven.store import ids
 from runhaven.errors import UsageError
+from runhaven.store import ids
 from runhaven.store.ids import is_ulid, new_run_id, new_ulid, ulid_time_ms, validate_id
 from runhaven.store.names import new_name
 

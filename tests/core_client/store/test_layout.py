@@ -123,7 +123,7 @@ def test_a_newer_store_is_turned_down(made):
     """A store that this version cannot read says which version it is and what to do."""
     (made.root / "runhaven.json").write_text('{"format": 9, "min_reader": 9}')
 
-    with pytest.raises(StoreError, match="format 9.*Upgrade runhaven"):
+    with pytest.raises(StoreError, match=r"format 9.*Upgrade runhaven"):
         made.create()
 
 
