@@ -67,7 +67,9 @@ class DashboardHook(BuildHookInterface[Any]):
 
     def _build(self) -> None:
         node, npm = find_node()
-        environment = os.environ | {"PATH": f"{node}{os.pathsep}{os.environ.get('PATH', '')}"} if node else dict(os.environ)
+        environment = (
+            os.environ | {"PATH": f"{node}{os.pathsep}{os.environ.get('PATH', '')}"} if node else dict(os.environ)
+        )
         with tempfile.TemporaryDirectory(prefix="runhaven-dashboard-") as folder:
             work, built = Path(folder) / "dashboard", Path(folder) / "static"
             shutil.copytree(self._sources, work, ignore=shutil.ignore_patterns(*_NOT_SOURCES))

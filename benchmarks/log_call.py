@@ -21,49 +21,50 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+Row: TypeAlias = "dict[str, float]"
 TRACKERS = ("floor", "runhaven", "trackio", "tensorboard", "wandb")
 WIDTHS = (1, 10, 50)
 
 
-def start_floor(folder: str, width: int) -> tuple[Callable[[dict, int], object], Callable[[], object]]:
+def start_floor(folder: str, width: int) -> tuple[Callable[[Row, int], object], Callable[[], object]]:
     packer = struct.Struct(f"<q{width}d")
     fd = os.open(f"{folder}/floor", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     return lambda row, step: os.write(fd, packer.pack(step, *row.values())), lambda: os.close(fd)
 
 
-def start_runhaven(folder: str, width: int) -> tuple[Callable[[dict, int], object], Callable[[], object]]:
+def start_runhaven(folder: str, _: int) -> tuple[Callable[[Row, int], object], Callable[[], object]]:
     import runhaven
 
     run = runhaven.init(project="bench", dir=folder, settings={"silent": True})
-    return lambda row, _: run.log(row), run.finish
+    return lambda row, _step: run.log(row), run.finish
 
 
-def start_wandb(folder: str, width: int) -> tuple[Callable[[dict, int], object], Callable[[], object]]:
+def start_wandb(folder: str, _: int) -> tuple[Callable[[Row, int], object], Callable[[], object]]:
     import wandb
 
     run = wandb.init(project="bench", dir=folder, mode="offline", settings=wandb.Settings(silent=True))
-    return lambda row, _: run.log(row), run.finish
+    return lambda row, _step: run.log(row), run.finish
 
 
-def start_trackio(folder: str, width: int) -> tuple[Callable[[dict, int], object], Callable[[], object]]:
+def start_trackio(folder: str, _: int) -> tuple[Callable[[Row, int], object], Callable[[], object]]:
     os.environ["TRACKIO_DIR"] = folder
     import trackio
 
     run = trackio.init(project="bench", embed=False)
-    return lambda row, _: run.log(row), trackio.finish
+    return lambda row, _step: run.log(row), trackio.finish
 
 
-def start_tensorboard(folder: str, width: int) -> tuple[Callable[[dict, int], object], Callable[[], object]]:
+def start_tensorboard(folder: str, _: int) -> tuple[Callable[[Row, int], object], Callable[[], object]]:
     from tensorboardX import SummaryWriter
 
     writer = SummaryWriter(folder)
 
-    def log(row: dict, step: int) -> None:
+    def log(row: Row, step: int) -> None:
         for key, value in row.items():
             writer.add_scalar(key, value, step)
 
@@ -72,7 +73,8 @@ def start_tensorboard(folder: str, width: int) -> tuple[Callable[[dict, int], ob
 
 def cpu_s() -> float:
     return sum(
-        used.ru_utime + used.ru_stime for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        used.ru_utime + used.ru_stime
+        for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     )
 
 
@@ -137,7 +139,11 @@ def spin(seconds: float) -> None:
 
 def in_process(*arguments: str) -> dict[str, float] | None:
     done = subprocess.run(
-        [sys.executable, __file__, *arguments], capture_output=True, text=True, check=False, env=os.environ | ENVIRONMENT
+        [sys.executable, __file__, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | ENVIRONMENT,
     )
     try:
         return json.loads(done.stdout.splitlines()[-1])
@@ -152,7 +158,9 @@ ENVIRONMENT = {"RUNHAVEN_SILENT": "1", "WANDB_SILENT": "true", "PYTHONDONTWRITEB
 
 def compare(calls: int, rounds: int, pace_s: float) -> None:
     print(f"\nlog() of floats, {calls} calls with {pace_s * 1e3} ms of computing between, medians of {rounds} rounds\n")
-    print(f"{'':12} {'floats':>6} {'p50 us':>9} {'p99 us':>9} {'CPU us, all':>12} {'init ms':>9} {'finish ms':>10} {'p50 / floor':>12}")
+    print(
+        f"{'':12} {'floats':>6} {'p50 us':>9} {'p99 us':>9} {'CPU us, all':>12} {'init ms':>9} {'finish ms':>10} {'p50 / floor':>12}"
+    )
     for width in WIDTHS:
         found: dict[str, list[dict[str, float]]] = {}
         for _ in range(rounds):
@@ -177,7 +185,9 @@ def import_time() -> None:
         return time.perf_counter() - begun
 
     plain, ours = zip(*[(once("pass"), once("import runhaven; runhaven.init")) for _ in range(9)], strict=True)
-    print(f"\nimport runhaven with init ready: {(statistics.median(ours) - statistics.median(plain)) * 1e3:.0f} ms beside a bare interpreter")
+    print(
+        f"\nimport runhaven with init ready: {(statistics.median(ours) - statistics.median(plain)) * 1e3:.0f} ms beside a bare interpreter"
+    )
     bare = [once("import runhaven") for _ in range(9)]
     print(f"import runhaven alone:           {(statistics.median(bare) - statistics.median(plain)) * 1e3:.0f} ms")
 
@@ -185,7 +195,7 @@ def import_time() -> None:
 def step_overhead(tracker: str, steps: int) -> dict[str, float]:
     """Train a pretended 2 ms step, with and without ten scalars each; return wall and CPU ratio."""
 
-    def loop(log: Callable[[dict, int], object] | None) -> tuple[float, float]:
+    def loop(log: Callable[[Row, int], object] | None) -> tuple[float, float]:
         row = {f"metric{key}": key / 7 for key in range(10)}
         wall, cpu = time.perf_counter(), time.process_time()
         for step in range(steps):
@@ -200,7 +210,10 @@ def step_overhead(tracker: str, steps: int) -> dict[str, float]:
         pairs = [(loop(None), loop(log)) for _ in range(5)]
         finish()
     ratios = [(with_log[0] / bare[0], with_log[1] / bare[1]) for bare, with_log in pairs]
-    return {"wall": statistics.median(ratio[0] for ratio in ratios), "cpu": statistics.median(ratio[1] for ratio in ratios)}
+    return {
+        "wall": statistics.median(ratio[0] for ratio in ratios),
+        "cpu": statistics.median(ratio[1] for ratio in ratios),
+    }
 
 
 def wide_call(tracker: str, width: int, calls: int) -> dict[str, float]:

@@ -168,9 +168,7 @@ def to_mapping(source: object) -> dict[str, Any]:
 
 
 def _values_of(source: Any) -> object:
-    if type(source).__name__ == "Namespace":
-        return dict[str, Any](vars(source))
-    return cast("object", to_json(source))
+    return cast("object", vars(source)) if type(source).__name__ == "Namespace" else to_json(source)
 
 
 def _read_file(path: Path) -> dict[str, Any]:

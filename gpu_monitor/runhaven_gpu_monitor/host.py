@@ -14,8 +14,6 @@ from runhaven_gpu_monitor.traffic import disk_traffic, network_traffic
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from psutil._common import scputimes
-
     from runhaven_gpu_monitor.cgroup import Limit
     from runhaven_gpu_monitor.traffic import Traffic
 
@@ -53,7 +51,11 @@ class HostSource:
         cpus = _below(len(_processors(self._pid)), cpu_limit(self._root))
         memory = _below(memory_bytes, memory_limit(self._root))
         self._readings = list(_working(self._starts(cpus, memory)))
-        facts: dict[str, Any] = {"host": socket.gethostname(), "cpu_count": os.cpu_count(), "memory_bytes": memory_bytes}
+        facts: dict[str, Any] = {
+            "host": socket.gethostname(),
+            "cpu_count": os.cpu_count(),
+            "memory_bytes": memory_bytes,
+        }
         if cpus:
             facts["cpu_limit"] = cpus.amount
         if memory:
@@ -176,7 +178,7 @@ def _counters(first: str, second: str, traffic: Traffic) -> Callable[[], dict[st
     return lambda: dict(zip((first, second), traffic.read(), strict=True)) if traffic.has_devices else {}
 
 
-def _busy_and_total(times: scputimes) -> tuple[float, float]:
+def _busy_and_total(times: Any) -> tuple[float, float]:
     # Linux counts the time of guests a second time under `user`; only some systems know `iowait` and `guest`.
     total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
     return total - times.idle - getattr(times, "iowait", 0.0), total

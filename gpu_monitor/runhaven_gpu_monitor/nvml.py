@@ -66,7 +66,8 @@ class NvmlSource:
         try:
             pynvml.nvmlInit()
         except pynvml.NVMLError as error:
-            logging.getLogger("runhaven_gpu_monitor").debug("no GPU readings: no NVIDIA driver (code %d)", error.value)
+            code: Any = getattr(error, "value", None)
+            logging.getLogger("runhaven_gpu_monitor").debug("no GPU readings: no NVIDIA driver (code %s)", code)
             return None
         self._pid = os.getpid()
         self._gpus = self._find()
@@ -101,7 +102,12 @@ class NvmlSource:
         return gpus
 
     def _readings(self) -> list[list[Read]]:
-        return [[self._utilization], [self._memory_v2, self._memory], [self._power], [self._temperature_v, self._temperature]]
+        return [
+            [self._utilization],
+            [self._memory_v2, self._memory],
+            [self._power],
+            [self._temperature_v, self._temperature],
+        ]
 
     def _sample(self, gpu: _Gpu) -> dict[str, float]:
         values: dict[str, float] = {}

@@ -110,7 +110,8 @@ class _PsutilTree:
             with process.oneshot():
                 times = process.cpu_times()
                 cpu_s = times.user + times.system + times.children_user + times.children_system
-                files = process.num_fds() if hasattr(process, "num_fds") else process.num_handles()
+                # Windows has handles where the others have file descriptors.
+                files: int = getattr(process, "num_fds", getattr(process, "num_handles", int))()
                 return Usage(cpu_s, process.memory_info().rss, process.num_threads(), files)
         except self._error:  # it has ended, or belongs to somebody else
             return None

@@ -166,7 +166,7 @@ class Sampler:
         self._complaints.add(message)
         with imports:
             import logging
-        logging.getLogger("runhaven_gpu_monitor").debug("%s", message, exc_info=True)
+        logging.getLogger("runhaven_gpu_monitor").debug("%s", message, exc_info=True)  # noqa: LOG014 - called from handlers; elsewhere there is nothing to add
 
 
 def next_deadline(deadline: float, *, interval_s: float, now: float) -> float:

@@ -104,7 +104,9 @@ def _private_directory(path: Path) -> Path:
         (path / "probe").unlink(missing_ok=True)
     except PermissionError as error:
         if path.exists():
-            message = f"{path} belongs to another user, so that it cannot hold sign-ins. Remove it or set XDG_CACHE_HOME."
+            message = (
+                f"{path} belongs to another user, so that it cannot hold sign-ins. Remove it or set XDG_CACHE_HOME."
+            )
             raise StoreError(message) from error
         return Path(tempfile.mkdtemp(prefix="runhaven-ui-"))
     except OSError:

@@ -26,7 +26,9 @@ class Hosts:
         names = {name.lower() for name in allowed}
         if is_loopback(host):
             return cls(frozenset(names))
-        return cls(frozenset(names | {host.lower(), socket.gethostname().lower(), socket.getfqdn().lower()}), any_address=True)
+        return cls(
+            frozenset(names | {host.lower(), socket.gethostname().lower(), socket.getfqdn().lower()}), any_address=True
+        )
 
     def allows_host(self, header: str) -> bool:
         """Say whether a Host header names this server."""
@@ -40,7 +42,9 @@ class Hosts:
         if origin is None:
             return True
         parts = urlsplit(origin)
-        return parts.scheme in {"http", "https"} and (parts.netloc.lower() == host.lower() or _name(origin) in self.allowed)
+        return parts.scheme in {"http", "https"} and (
+            parts.netloc.lower() == host.lower() or _name(origin) in self.allowed
+        )
 
     def _allows_name(self, name: str) -> bool:
         if name in self.allowed or is_loopback(name):
@@ -57,9 +61,9 @@ def is_loopback(name: str) -> bool:
 def _name(url: str) -> str:
     try:
         parts = urlsplit(url)
-        return "" if "@" in parts.netloc else (parts.hostname or "")
     except ValueError:
         return ""
+    return "" if "@" in parts.netloc else (parts.hostname or "")
 
 
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -56,7 +56,9 @@ def serve(
     name = f"[{host}]" if ":" in host else host
     prefix = root_path.strip("/")
     on_ready(f"http://{name}:{number}/{f'{prefix}/' if prefix else ''}?code={access.issue_code()}")
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, ws="websockets-sansio")
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, ws="websockets-sansio"
+    )
     with contextlib.suppress(KeyboardInterrupt), listening:
         uvicorn.Server(config).run(sockets=[listening])
 

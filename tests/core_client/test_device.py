@@ -14,11 +14,12 @@ import runhaven
 class OnDevice(torch.Tensor):
     """A tensor that says it lies on a CUDA device, keeps its data on the host, and records what is done with it."""
 
+    data_on_host: torch.Tensor
     operations: list[tuple[str, str]] = []  # noqa: RUF012 - shared on purpose
 
     @staticmethod
     def __new__(cls, data: torch.Tensor):
-        made = torch.Tensor._make_wrapper_subclass(cls, data.size(), dtype=data.dtype, device="cuda")
+        made = torch.Tensor._make_wrapper_subclass(cls, data.size(), dtype=data.dtype, device=torch.device("cuda"))
         made.data_on_host = data
         return made
 
@@ -69,7 +70,13 @@ def test_a_change_in_place_does_not_reach_what_was_logged(run):
 
 def test_dtypes_are_kept_apart(run):
     """bfloat16, integers and bools come back as what they are."""
-    run.log({"b": OnDevice(torch.tensor(0.5, dtype=torch.bfloat16)), "i": OnDevice(torch.tensor(7)), "t": OnDevice(torch.tensor(True))})
+    run.log(
+        {
+            "b": OnDevice(torch.tensor(0.5, dtype=torch.bfloat16)),
+            "i": OnDevice(torch.tensor(7)),
+            "t": OnDevice(torch.tensor(True)),
+        }
+    )
     run.finish()
     (row,) = runhaven.Api().run(run.path).scan_history()
 

@@ -11,6 +11,7 @@ import signal
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -33,7 +34,13 @@ def test_a_run_is_read_back_as_it_was_logged():
             run.log({"loss": 1 / (step + 1), "epoch": step, "ok": True, "word": "x", "nested": {"a": {"b": step}}})
     found = stored(run)
 
-    assert (found.state, found.name, found.tags, found.notes, found.group) == ("finished", "first", ["a", "k=v"], "n", "g")
+    assert (found.state, found.name, found.tags, found.notes, found.group) == (
+        "finished",
+        "first",
+        ["a", "k=v"],
+        "n",
+        "g",
+    )
     assert found.config == {"lr": 0.1}
     assert found.summary == {"loss": 1 / 3, "epoch": 2, "ok": True, "word": "x", "nested.a.b": 2}
     rows = list(found.scan_history())
@@ -130,7 +137,10 @@ def test_changes_of_the_configuration_are_kept_as_history():
         run.config.update({"lr": 3}, allow_val_change=False)
     run.finish()
 
-    assert [(change["step"], change["set"]) for change in stored(run).config_history] == [(0, {"lr": 1}), (1, {"lr": 2})]
+    assert [(change["step"], change["set"]) for change in stored(run).config_history] == [
+        (0, {"lr": 1}),
+        (1, {"lr": 2}),
+    ]
     strict = runhaven.init(project="p", config={"lr": 1}, settings={"strict": True})
     with pytest.raises(runhaven.ConfigError):
         strict.config.lr = 2
@@ -148,7 +158,14 @@ def test_summaries_follow_the_definitions():
     live = dict(run.summary.items())
     run.finish()
 
-    expected = {"loss.min": 1.0, "loss.max": 9, "loss.mean": 2.0, "loss.first": 3.0, "loss.last": 2.0, "val/acc.best": 3.0}
+    expected = {
+        "loss.min": 1.0,
+        "loss.max": 9,
+        "loss.mean": 2.0,
+        "loss.first": 3.0,
+        "loss.last": 2.0,
+        "val/acc.best": 3.0,
+    }
     assert live == expected
     assert stored(run).summary == expected
 
@@ -224,9 +241,13 @@ def test_nan_stays_nan():
 
 
 KEYS = st.text(min_size=1, max_size=8).filter(lambda key: not key.startswith("_"))
-CELLS = st.one_of(st.floats(), st.integers(), st.booleans(), st.text(max_size=12), st.none(), st.lists(st.integers(), max_size=3))
+CELLS = st.one_of(
+    st.floats(), st.integers(), st.booleans(), st.text(max_size=12), st.none(), st.lists(st.integers(), max_size=3)
+)
 ROWS = st.lists(
-    st.tuples(st.dictionaries(KEYS, CELLS, min_size=1, max_size=5), st.none() | st.integers(-5, 60)), min_size=1, max_size=30
+    st.tuples(st.dictionaries(KEYS, CELLS, min_size=1, max_size=5), st.none() | st.integers(-5, 60)),
+    min_size=1,
+    max_size=30,
 )
 
 
@@ -256,8 +277,8 @@ def test_misuse_is_said_once_and_raises_only_in_strict_mode(capfd, monkeypatch):
     monkeypatch.delenv("RUNHAVEN_SILENT")
     run = runhaven.init(project="p")
     for _ in range(3):
-        run.log("not a dict")
-        run.log({"a": 1}, step="x")
+        run.log(cast("Any", "not a dict"))
+        run.log({"a": 1}, step=cast("Any", "x"))
     run.finish()
     run.log({"late": 1})
     err = capfd.readouterr().err
@@ -267,11 +288,12 @@ def test_misuse_is_said_once_and_raises_only_in_strict_mode(capfd, monkeypatch):
     assert err.count("after finish()") == 1
     strict = runhaven.init(project="p", settings={"strict": True})
     with pytest.raises(runhaven.UsageError, match="takes a dict"):
-        strict.log("not a dict")
+        strict.log(cast("Any", "not a dict"))
 
 
 @pytest.mark.parametrize(
-    ("mode", "is_same"), [("return_previous", True), (False, True), ("finish_previous", False), (True, False), ("create_new", False)]
+    ("mode", "is_same"),
+    [("return_previous", True), (False, True), ("finish_previous", False), (True, False), ("create_new", False)],
 )
 def test_reinit_in_all_forms(mode, is_same):
     """`reinit` returns the run that is active, ends it, or leaves it alone."""
@@ -299,7 +321,9 @@ def test_resume_goes_on_with_a_run():
     found = stored(second)
 
     assert found.state == "finished"
-    assert [(row["_step"], row["a"]) for row in found.scan_history()] == [(s, s) for s in range(5)] + [(s, 100 + s) for s in range(5, 12)]
+    assert [(row["_step"], row["a"]) for row in found.scan_history()] == [(s, s) for s in range(5)] + [
+        (s, 100 + s) for s in range(5, 12)
+    ]
     assert found.summary == {"a.max": 111, "a.mean": pytest.approx((45 + 7 * 108) / 17)}
     assert found.curve("a").max.tolist()[-1] == 111
 
@@ -359,7 +383,10 @@ def test_alerts_files_and_metadata(tmp_path):
     run.finish()
     found = stored(run)
 
-    assert [(alert["title"], alert["level"]) for alert in found.alerts] == [("high loss", "WARN"), ("high loss", "INFO")]
+    assert [(alert["title"], alert["level"]) for alert in found.alerts] == [
+        ("high loss", "WARN"),
+        ("high loss", "INFO"),
+    ]
     assert (found.directory.files / "out" / "a.txt").read_text() == "longer"
     assert (found.directory.files / "end.txt").read_text() == "late"
     assert (found.name, found.tags) == ("renamed", ["new"])

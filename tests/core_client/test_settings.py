@@ -37,7 +37,9 @@ def test_accounts_and_servers_of_others_are_never_read():
     assert Settings.of(found).mode == "offline"
 
 
-@pytest.mark.parametrize(("name", "value"), [("mode", "sideways"), ("silent", "maybe"), ("x_stats_sampling_interval", "-1"), ("resume", "x")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("mode", "sideways"), ("silent", "maybe"), ("x_stats_sampling_interval", "-1"), ("resume", "x")]
+)
 def test_a_value_that_does_not_fit_is_named(name, value):
     """The message names setting, value and what would fit."""
     with pytest.raises(runhaven.UsageError, match=name):

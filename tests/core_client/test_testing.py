@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import runhaven
-from runhaven.testing import record, recorded_run  # noqa: F401 - a fixture
+from runhaven.testing import (
+    record,
+    recorded_run,  # noqa: F401 # pyright: ignore[reportUnusedImport] - a fixture
+)
 
 
 def train() -> None:

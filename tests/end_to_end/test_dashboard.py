@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync".split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
@@ -74,7 +82,8 @@ def test_a_run_appears_and_moves_while_it_goes_on(page):
     for step in range(50, 100):
         run.log({"train/loss": 1 / (step + 1), "val/accuracy": step / 50})
     page.wait_for_function(
-        "before => document.querySelector(\"section[aria-label^='val/accuracy']\").getAttribute('aria-label') !== before", arg=before
+        "before => document.querySelector(\"section[aria-label^='val/accuracy']\").getAttribute('aria-label') !== before",
+        arg=before,
     )
     area = page.locator("section[aria-label^='train/loss'] .area")
     box = area.bounding_box()

@@ -12,11 +12,13 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
 
 import runhaven
+from runhaven.journal.writer import JournalWriter
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="signals, /proc and limits of Linux")
 
@@ -24,8 +26,14 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="signals, /proc and l
 def script(text: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     code = textwrap.dedent(text)
     command = [sys.executable, "-c", code, *arguments]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
-    return subprocess.Popen(command, env=os.environ | environment, text=True, **pipes)
+    return subprocess.Popen(
+        command,
+        env=os.environ | environment,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def the_run():
@@ -210,7 +218,11 @@ def test_sixteen_processes_share_a_store():
         ("import os; os._exit(0)", "crashed", 0),
         ("import os, signal; os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)", "killed", -signal.SIGTERM),
         ("import os, signal; os.kill(os.getpid(), signal.SIGUSR1); time.sleep(9)", "preempted", -signal.SIGUSR1),
-        ("import ctypes, threading, os; threading.Timer(0.2, os.kill, (os.getpid(), 15)).start(); ctypes.CDLL(None).sleep(9)", "killed", -15),
+        (
+            "import ctypes, threading, os; threading.Timer(0.2, os.kill, (os.getpid(), 15)).start(); ctypes.CDLL(None).sleep(9)",
+            "killed",
+            -15,
+        ),
     ],
 )
 def test_nobody_has_to_call_finish(ending, state, status):
@@ -280,11 +292,12 @@ def test_forked_children_log_into_the_run():
     """A forked child writes rows of its own and neither deadlocks nor ends its parent's run."""
     run = runhaven.init(project="p")
     context = multiprocessing.get_context("fork")
-    run._journal._lock.acquire()  # held by this thread while it forks, as another thread's might be
+    lock = cast("JournalWriter", run._journal)._lock
+    lock.acquire()  # held by this thread while it forks, as another thread's might be
     children = [context.Process(target=forked, args=(run, number)) for number in range(4)]
     for child in children:
         child.start()
-    run._journal._lock.release()
+    lock.release()
     for child in children:
         child.join(20)
     run.log({"parent": 1})
@@ -293,7 +306,13 @@ def test_forked_children_log_into_the_run():
     assert [child.exitcode for child in children] == [0] * 4
     assert found.state == "running"
     run.finish()
-    assert {series.key for series in runhaven.Api().run(run.path).series("")} == {"parent", "child0", "child1", "child2", "child3"}
+    assert {series.key for series in runhaven.Api().run(run.path).series("")} == {
+        "parent",
+        "child0",
+        "child1",
+        "child2",
+        "child3",
+    }
 
 
 class Squares(torch.utils.data.Dataset[int]):
@@ -327,7 +346,9 @@ def test_data_loader_workers_never_deadlock(start, tmp_path):
             """
         )
     )
-    done = subprocess.run([sys.executable, tmp_path / "train.py"], capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "train.py"], capture_output=True, text=True, timeout=90, check=False
+    )
 
     assert done.returncode == 0, done.stderr
     found = the_run()

@@ -61,7 +61,14 @@ def test_trees_and_command_lines():
     assert redact_value({"api_key": "x", "n": {"token": "y", "max_tokens": 5}, "lr": 0.1}) == {
         "api_key": "***", "n": {"token": "***", "max_tokens": 5}, "lr": 0.1,
     }  # fmt: skip
-    assert redact_argv(["t.py", "--token", "abc", "--lr", "1", "--api-key=zz"]) == ["t.py", "--token", "***", "--lr", "1", "--api-key=***"]
+    assert redact_argv(["t.py", "--token", "abc", "--lr", "1", "--api-key=zz"]) == [
+        "t.py",
+        "--token",
+        "***",
+        "--lr",
+        "1",
+        "--api-key=***",
+    ]
 
 
 def test_no_secret_reaches_the_disk(tmp_path, store):
@@ -86,7 +93,9 @@ def test_no_secret_reaches_the_disk(tmp_path, store):
     subprocess.run([*git, "init", "-q"], cwd=work, check=True)
     subprocess.run([*git, "add", "-A"], cwd=work, check=True)
     subprocess.run([*git, "commit", "-qm", "x"], cwd=work, check=True)
-    subprocess.run([*git, "remote", "add", "origin", f"https://bob:{SECRETS[6]}@example.org/x.git"], cwd=work, check=True)
+    subprocess.run(
+        [*git, "remote", "add", "origin", f"https://bob:{SECRETS[6]}@example.org/x.git"], cwd=work, check=True
+    )
     with (work / "train.py").open("a") as file:
         file.writelines(f"# {secret}\n" for secret in SECRETS if "\n" not in secret)
     (work / "settings.yaml").write_text("\n".join(SECRETS))
@@ -94,11 +103,17 @@ def test_no_secret_reaches_the_disk(tmp_path, store):
     environment = {name: value for name, value in os.environ.items() if name != "RUNHAVEN_DISABLE_GIT"}
     environment |= {"SECRETS": str(tmp_path / "secrets"), "NCCL_TOKEN": SECRETS[0], "SLURM_JOB_NAME": SECRETS[2]}
     arguments = [word for secret in SECRETS for word in ("--key", secret)]
-    done = subprocess.run([sys.executable, "train.py", *arguments], cwd=work, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "train.py", *arguments], cwd=work, env=environment, capture_output=True, text=True, check=False
+    )
     assert "RuntimeError" in done.stderr
     (run,) = runhaven.Api().runs("p")
     kept = repr(JournalReader(run.directory.journal).poll())
-    kept += "".join(path.read_text("utf-8", "replace") for path in store.rglob("*") if path.is_file() and path.suffix not in (".rhj", ".tail"))
+    kept += "".join(
+        path.read_text("utf-8", "replace")
+        for path in store.rglob("*")
+        if path.is_file() and path.suffix not in (".rhj", ".tail")
+    )
 
     assert run.metadata["git"]["remote"].startswith("https://***@")
     assert "diff_file" in run.metadata["git"]

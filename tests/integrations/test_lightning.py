@@ -53,7 +53,9 @@ def loader() -> torch.utils.data.DataLoader[tuple[torch.Tensor, ...]]:
 
 def trainer(tmp_path: Path, *loggers: object, **options: object):
     settings = {"max_epochs": 2, "accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False}
-    return lightning.Trainer(**(settings | {"log_every_n_steps": 1, "logger": loggers, "default_root_dir": tmp_path} | options))
+    return lightning.Trainer(
+        **(settings | {"log_every_n_steps": 1, "logger": loggers, "default_root_dir": tmp_path} | options)
+    )
 
 
 def test_curves_equal_those_of_lightnings_own_logger(tmp_path):
@@ -65,10 +67,15 @@ def test_curves_equal_those_of_lightnings_own_logger(tmp_path):
     runhaven.finish()
     with (tmp_path / "csv" / "0" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    expected = {(key, int(row["step"]), float(value)) for row in rows for key, value in row.items() if value and key != "step"}
+    expected = {
+        (key, int(row["step"]), float(value)) for row in rows for key, value in row.items() if value and key != "step"
+    }
     (run,) = runhaven.Api().runs("p")
     found = [
-        (key, row["_step"], float(value)) for row in run.scan_history() for key, value in row.items() if not key.startswith("_")
+        (key, row["_step"], float(value))
+        for row in run.scan_history()
+        for key, value in row.items()
+        if not key.startswith("_")
     ]
 
     assert len(found) == len(set(found))
@@ -180,7 +187,9 @@ if __name__ == "__main__":
 @pytest.mark.parametrize(("strategy", "early"), [("ddp", False), ("ddp_spawn", False), ("ddp_spawn", True)])
 def test_two_processes_make_one_run(tmp_path, strategy, early):
     """Under ddp and ddp_spawn rank 0 alone logs, each row once, and the run finishes."""
-    text = textwrap.dedent(SCRIPT).format(folder=str(Path(__file__).parent), root=str(tmp_path), strategy=strategy, early=early)
+    text = textwrap.dedent(SCRIPT).format(
+        folder=str(Path(__file__).parent), root=str(tmp_path), strategy=strategy, early=early
+    )
     (tmp_path / "train.py").write_text(text)
     done = subprocess.run(
         [sys.executable, "train.py"], cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False,

@@ -38,8 +38,15 @@ def test_the_public_surface_is_a_list():
 
 def test_importing_it_takes_the_standard_library_alone():
     """`import runhaven`, and the whole client, load no package but our own."""
-    code = "import sys; before = set(sys.modules); import runhaven, runhaven.session; print(*(set(sys.modules) - before))"
-    done = subprocess.run([sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {[str(ROOT / part) for part in PARTS]!r}; {code}"], capture_output=True, text=True, check=True)
+    code = (
+        "import sys; before = set(sys.modules); import runhaven, runhaven.session; print(*(set(sys.modules) - before))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {[str(ROOT / part) for part in PARTS]!r}; {code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     found = {name.partition(".")[0] for name in done.stdout.split()}
 
     assert {name for name in found if name not in sys.stdlib_module_names} == {"runhaven"}
@@ -71,7 +78,10 @@ def test_paths_that_documents_name_exist():
         text = document.read_text("utf-8")
         for target in re.findall(r"\]\(([^)#:]+)\)", text):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
-        for path in re.findall(r"`((?:core_client|gpu_monitor|integrations|server|cli|tests|docs|examples|benchmarks|dashboard)/[\w./-]+)`", text):
+        for path in re.findall(
+            r"`((?:core_client|gpu_monitor|integrations|server|cli|tests|docs|examples|benchmarks|dashboard)/[\w./-]+)`",
+            text,
+        ):
             assert (ROOT / path).exists(), f"{document.name}: {path}"
 
 
@@ -104,7 +114,12 @@ def test_functions_and_files_stay_small():
 
 
 def build(*arguments: str, cwd: Path) -> None:
-    subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", *arguments], cwd=cwd, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", *arguments],
+        cwd=cwd,
+        check=True,
+        capture_output=True,
+    )
 
 
 def test_the_wheel_holds_every_part_and_the_dashboard(tmp_path):
@@ -132,7 +147,9 @@ def test_it_logs_without_any_dependency(tmp_path):
         "print(list(runhaven.Api().run(run.path).scan_history(['a']))[0]['a'])"
     )
     environment = {"RUNHAVEN_DIR": str(tmp_path / "store"), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
-    done = subprocess.run([tmp_path / "venv/bin/python", "-c", code], capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(
+        [tmp_path / "venv/bin/python", "-c", code], capture_output=True, text=True, env=environment, check=False
+    )
 
     assert done.stdout.strip() == "1.5", done.stderr
     assert "Traceback" not in done.stderr

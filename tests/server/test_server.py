@@ -8,7 +8,7 @@ import threading
 import time
 from array import array
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -19,6 +19,7 @@ from websockets.sync.client import connect
 import runhaven
 from runhaven_server.access import Access
 from runhaven_server.app import create_app
+from runhaven_server.bundle import STATIC
 from runhaven_server.hosts import Hosts
 from runhaven_server.serve import listen
 
@@ -31,11 +32,13 @@ class Served:
 
     def __init__(self, store: Path, cache: Path, *, prefix: str = "", static: Path | None = None) -> None:
         self.access = Access(store, directory=cache)
-        more = {"static": static} if static else {}
-        app = create_app(store, access=self.access, hosts=Hosts.serving("127.0.0.1"), prefix=prefix, **more)
+        hosts = Hosts.serving("127.0.0.1")
+        app = create_app(store, access=self.access, hosts=hosts, prefix=prefix, static=static or STATIC)
         self.socket = listen("127.0.0.1", 0)
         self.port = self.socket.getsockname()[1]
-        config = uvicorn.Config(app, log_level="error", access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            app, log_level="error", access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=1
+        )
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]}, daemon=True)
         self.thread.start()
@@ -107,7 +110,9 @@ def test_foreign_pages_cannot_post(served):
     served.sign_in()
     query = {"series": []}
 
-    assert served.client.post("/api/v1/curves", json=query, headers={"Origin": "https://evil.example"}).status_code == 403
+    assert (
+        served.client.post("/api/v1/curves", json=query, headers={"Origin": "https://evil.example"}).status_code == 403
+    )
     assert served.client.post("/api/v1/curves", json=query, headers={"Origin": served.url}).status_code == 200
 
 
@@ -130,7 +135,7 @@ def test_a_new_row_reaches_the_browser(served):
         run = runhaven.init(project="p")
         run.log({"a": 1})
         started = time.monotonic()
-        told: list[dict] = []
+        told: list[dict[str, Any]] = []
         while not any(one.get("runs", [{}])[0].get("last_step") == 0 for one in told):
             told.append(json.loads(live.recv(timeout=5)))
         assert any(one.get("projects") for one in told)
@@ -140,7 +145,7 @@ def test_a_new_row_reaches_the_browser(served):
             told.append(json.loads(live.recv(timeout=5)))
 
 
-def decode(data: bytes) -> list[dict]:
+def decode(data: bytes) -> list[dict[str, Any]]:
     (length,) = struct.unpack_from("<I", data)
     header = json.loads(data[4 : 4 + length])
     assert (4 + length) % 8 == 0
@@ -158,7 +163,9 @@ def decode(data: bytes) -> list[dict]:
 def test_the_api_shows_what_was_logged(served):
     """Projects, rows, details, series, logs and curves agree with the run; NaN is legal JSON."""
     served.sign_in()
-    with runhaven.init(project="p", name="n", config={"lr": 0.1, "deep": {"a": [1]}, "nan": float("nan")}, tags=["t"]) as run:
+    with runhaven.init(
+        project="p", name="n", config={"lr": 0.1, "deep": {"a": [1]}, "nan": float("nan")}, tags=["t"]
+    ) as run:
         for step in range(3000):
             run.log({"loss": float(step), "inf": float("inf")})
     get = lambda path: served.client.get(f"/api/v1/{path}").json()  # noqa: E731 - one line of a test
@@ -170,7 +177,10 @@ def test_the_api_shows_what_was_logged(served):
     assert row["summary"] == {"loss": 2999.0, "inf": "Infinity"}
     detail = get(f"runs/{row['ulid']}")
     assert detail["config_tree"]["deep"] == {"a": [1]}
-    assert {series["key"]: series["count"] for series in get(f"runs/{row['ulid']}/series")} == {"loss": 3000, "inf": 3000}
+    assert {series["key"]: series["count"] for series in get(f"runs/{row['ulid']}/series")} == {
+        "loss": 3000,
+        "inf": 3000,
+    }
     assert {metric["key"] for metric in get(f"projects/{run.entity}/p/series")} == {"loss", "inf"}
     assert get(f"runs/{row['ulid']}/logs") == {"lines": [], "total": 0}
     series = [{"run": row["ulid"], "key": key} for key in ("loss", "inf", "missing")]
@@ -199,7 +209,9 @@ def test_an_unknown_run_is_not_found(served):
     assert "there is no run" in served.client.get("/api/v1/runs/nothing").json()["detail"]
 
 
-@pytest.mark.parametrize("path", ["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/assets/../../../etc/passwd", "/..%5c..%5cetc/passwd"])
+@pytest.mark.parametrize(
+    "path", ["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/assets/../../../etc/passwd", "/..%5c..%5cetc/passwd"]
+)
 def test_no_path_leads_out_of_the_bundle(served, path):
     """Dots in a path reach no file outside the dashboard's."""
     served.sign_in()
