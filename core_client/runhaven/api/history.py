@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import importlib
 from importlib.util import find_spec
 from operator import lt
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -161,3 +162,12 @@ def _bucket(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
             bucket[f"{key}.min"] = min(value, bucket.get(f"{key}.min", value))
             bucket[f"{key}.max"] = max(value, bucket.get(f"{key}.max", value))
     return bucket
+
+
+def to_frame(rows: list[dict[str, Any]]) -> Any:
+    """Return rows as a `pandas.DataFrame`; the rows themselves where pandas is missing."""
+    try:
+        pandas: Any = importlib.import_module("pandas")
+    except ImportError:
+        return rows
+    return pandas.DataFrame(rows)

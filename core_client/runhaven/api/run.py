@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import threading
 import time
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runhaven.api.history import OWN_KEYS, Scan, bucketed, only
+from runhaven.api.history import OWN_KEYS, Scan, bucketed, only, to_frame
 from runhaven.api.series import Series
 from runhaven.api.summary import Summary
 from runhaven.errors import NotFoundError
@@ -361,7 +360,7 @@ class Run:
         with self._lock:
             view, names = self._view(_Depth.ROWS), {"stream": _stream(stream), "x_axis": x_axis}
             found = bucketed(view, origin_us=self.created, samples=samples, keys=wanted, **names)
-        return _to_frame(found) if pandas else found
+        return to_frame(found) if pandas else found
 
     def _check_keys(self, keys: Sequence[str], stream: str) -> None:
         known = {series.key for series in self.series(stream)} if keys else set[str]()
@@ -399,11 +398,3 @@ class Run:
 
 def _stream(name: str) -> str:
     return "" if name == "default" else name
-
-
-def _to_frame(rows: list[dict[str, Any]]) -> Any:
-    try:
-        pandas: Any = importlib.import_module("pandas")
-    except ImportError:
-        return rows
-    return pandas.DataFrame(rows)
