@@ -12,7 +12,7 @@ import zlib
 from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
-from runhaven.journal.layout import CHECKSUM_SIZE, HEAD, merge_planes, native_array, split_planes
+from runhaven.journal.layout import CHECKSUM_SIZE, HEAD, STEP_AND_TIME, merge_planes, native_array, split_planes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -213,7 +213,7 @@ def split_rows(section: Section, data: bytes | memoryview, *, first: int) -> tup
     raw = memoryview(unpack_section(section, data))
     rows = section.rows
     is_scattered = bool(section.flags & _SCATTERED)
-    if len(raw) < (4 * rows if is_scattered else 4):
+    if len(raw) < (4 * rows if is_scattered else 4) + STEP_AND_TIME.size * rows:
         message = "rows section cut short"
         raise ValueError(message)
     if not is_scattered:
@@ -238,6 +238,10 @@ def split_loose(section: Section, data: bytes | memoryview, *, first: int) -> li
             raise ValueError(message)
         offset, tag, length = _LOOSE.unpack_from(raw, position)
         position += _LOOSE.size
-        entries.append((first + offset, tag, raw[position : position + length]))
+        body = raw[position : position + length]
+        if len(body) != length:
+            message = "loose record cut short"
+            raise ValueError(message)
+        entries.append((first + offset, tag, body))
         position += length
     return entries

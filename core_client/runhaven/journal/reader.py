@@ -140,14 +140,17 @@ class _WriterReader:
     def poll(self, tails: list[Path]) -> list[_Record]:
         """Return what is new."""
         self._found = []
+        gap: tuple[int, int] | None = None
         try:
             self._poll_frames()
             for _ in range(_ATTEMPTS):
-                if self._poll_tails(tails):
+                gap = self._poll_tails(tails, accepted=gap)
+                if gap is None:
                     break
-                # A segment was folded and removed under our hands: its records are in the frames by now.
-                self._poll_frames()
+                # Either a segment was folded and removed under our hands, and its records are in the frames by now; or
+                # the writer went on from one that we had already read.
                 tails = [path for path in tails if path.exists()]
+                self._poll_frames()
             return self._leave_out_old() if self._is_recent else self._found
         finally:
             self._frames.close()
@@ -246,30 +249,33 @@ class _WriterReader:
 
     # Tail
 
-    def _poll_tails(self, tails: list[Path]) -> bool:
-        """Read all segments; False if one was removed meanwhile."""
+    def _poll_tails(self, tails: list[Path], *, accepted: tuple[int, int] | None) -> tuple[int, int] | None:
+        """Read all segments in their order.
+
+        Returns:
+            None, or between which records something has to be read first: another try may find it.
+            What is `accepted` is missing for good.
+        """
         self._tails = {path: source for path, source in self._tails.items() if path in tails}
         for path in tails:
             source = self._tails.get(path)
             if source is None:
                 source = self._tails[path] = TailSource(path, seed=self._seed, damage=self._damage)
             try:
-                self._poll_tail(path, source)
+                with path.open("rb", buffering=0) as file:
+                    if not source.begin(file, expected=self._next) or source.first is None:
+                        continue
+                    if source.first > self._next:
+                        gap = (self._next, source.first)
+                        if gap != accepted:
+                            return gap
+                        self._expect(source.first, path.name, 0)
+                    for records in source.records(file):
+                        self._take(records)
+                        self._next = max(self._next, records[-1][0] + 1)
             except OSError:
-                return False
-        return True
-
-    def _poll_tail(self, path: Path, source: TailSource) -> None:
-        with path.open("rb", buffering=0) as file:
-            if not source.begin(file, expected=self._next) or source.first is None:
-                return
-            if source.first > self._next:
-                # What comes before lies in frames that were written after we read them.
-                self._poll_frames()
-                self._expect(source.first, path.name, 0)
-            for records in source.records(file):
-                self._take(records)
-                self._next = max(self._next, records[-1][0] + 1)
+                return self._next, -1
+        return None
 
     # Both
 
