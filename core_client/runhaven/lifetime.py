@@ -138,11 +138,15 @@ class Lifetime:
         self._run.emit({"event": "heartbeat"})
 
     def _snapshot(self) -> None:
-        if self._journal.number == self._snapshot_number:
-            return
-        summed = {"summary": self._recorder.summary(), "counts": self._recorder.counts(), "step": self._recorder.step}
+        if self._journal.number != self._snapshot_number:
+            # No row may come between what is summed up and its record: readers leave out all rows before that.
+            self._journal.exclusively(self._put_snapshot)
+            self._snapshot_number = self._journal.number
+
+    def _put_snapshot(self) -> None:
+        recorder = self._recorder
+        summed = {"summary": recorder.summary(), "counts": recorder.counts(), "last_step": recorder.last_step}
         self._run.emit({"event": "snapshot", **summed})
-        self._snapshot_number = self._journal.number
 
     def _tell_trouble(self) -> None:
         """Say once that rows wait or are lost, and mark the run."""

@@ -90,6 +90,7 @@ class Recorder:
 
     Attributes:
         step: The counter c: the step of the next implicit `log()`.
+        last_step: The greatest step of a row; None before the first.
         lost: Values from a device that never arrived.
     """
 
@@ -102,6 +103,7 @@ class Recorder:
             step: The first step.
         """
         self.step = step
+        self.last_step: int | None = None
         self.lost = 0
         self._journal = journal
         self._stream = stream
@@ -158,6 +160,8 @@ class Recorder:
         self._journal.put_row(shape.layout, step, time_us, cells)
         shape.shown = shown
         shape.number = self._journal.number
+        if self.last_step is None or step > self.last_step:
+            self.last_step = step
         for index, aggregate in shape.folds:
             aggregate.add(shown[index])
         for index, name in shape.axes:

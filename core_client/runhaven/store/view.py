@@ -194,8 +194,9 @@ class RunView:
         session.snapshot = event.number
         # A process that joined repeats what it found when it came: its owner's own words stand over that.
         (self._computed if session.is_main else self._repeated).apply(summary, _stamp(event))
-        if event.data.get("step"):
-            self.last_step = max(self.last_step or 0, event.data["step"] - 1)
+        last = event.data.get("last_step")
+        if last is not None:
+            self.last_step = int(last) if self.last_step is None else max(self.last_step, int(last))
         counts: Mapping[str, int] = event.data.get("counts", {}) if session.is_main else {}
         if session.start.get("resumed"):
             # It went on from what earlier sessions had summed up, their last rows included.
