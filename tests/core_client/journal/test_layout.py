@@ -45,8 +45,8 @@ VALUES: dict[CellType, st.SearchStrategy[Any]] = {
 
 @st.composite
 def tables(draw: st.DrawFn, kinds: str = "fibsj") -> tuple[Layout, list[tuple[int, int, list[Any]]]]:
-    types = [kind for kind in VALUES if kind in kinds]
-    cells = draw(st.lists(st.tuples(ANY_TEXT, st.sampled_from(types)), max_size=6))
+    types: list[CellType] = [kind for kind in VALUES if kind in kinds]
+    cells: list[tuple[str, CellType]] = draw(st.lists(st.tuples(ANY_TEXT, st.sampled_from(types)), max_size=6))
     layout = Layout(draw(st.integers(0, 2**32 - 3)), Schema(draw(ANY_TEXT), tuple(cells)))
     row = st.tuples(INT64, INT64, st.tuples(*(VALUES[kind] for _, kind in cells)).map(list))
     return layout, draw(st.lists(row, min_size=1, max_size=5))
