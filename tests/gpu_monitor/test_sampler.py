@@ -1,0 +1,162 @@
+"""The sampler's beat, and the machine as it reads it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from runhaven_gpu_monitor.host import HostSource
+from runhaven_gpu_monitor.sampler import Sampler, next_deadline
+
+
+class Counting:
+    """A source that counts its samples, and may fail."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.count = 0
+        self.is_open = False
+        self.fails = fails
+
+    def open(self) -> dict[str, Any] | None:
+        self.is_open = True
+        return {}
+
+    def sample(self) -> dict[str, float]:
+        if self.fails:
+            message = "broken"
+            raise RuntimeError(message)
+        self.count += 1
+        return {"count": float(self.count)}
+
+    def close(self) -> None:
+        self.is_open = False
+
+
+def wait_for(check, seconds: float = 10.0) -> None:
+    until = time.monotonic() + seconds
+    while not check() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert check()
+
+
+def test_the_beat_does_not_drift():
+    """The next deadline is the last one plus the interval; beats that were missed are left out."""
+    assert next_deadline(10.0, interval_s=2.0, now=10.3) == 12.0
+    assert next_deadline(10.0, interval_s=2.0, now=17.0) in (18.0, 20.0)
+
+
+def test_it_samples_stops_at_once_and_closes_its_sources():
+    """Rows come soon after the start; `stop` returns long before the next beat and nothing comes after it."""
+    rows: list[dict[str, float]] = []
+    source = Counting()
+    sampler = Sampler(rows.append, interval_s=600, sources=[source])
+    sampler.start()
+    wait_for(lambda: bool(rows))
+    started = time.monotonic()
+    sampler.stop()
+    took, seen = time.monotonic() - started, len(rows)
+    time.sleep(0.1)
+
+    assert took < 1.5
+    assert len(rows) == seen
+    assert not source.is_open
+
+
+def test_a_broken_source_or_callback_hurts_nobody():
+    """What raises costs its own part of a row; the thread goes on."""
+    rows: list[dict[str, float]] = []
+
+    def on_sample(row: dict[str, float]) -> None:
+        rows.append(row)
+        message = "callback"
+        raise RuntimeError(message)
+
+    sampler = Sampler(on_sample, interval_s=0.02, sources=[Counting(fails=True), Counting()])
+    sampler.start()
+    wait_for(lambda: len(rows) > 3)
+    sampler.stop()
+
+    assert all("count" in row for row in rows)
+
+
+def test_another_process_may_sample_instead():
+    """Nothing is opened until the election is won; then sampling begins."""
+    is_ours = threading.Event()
+    rows: list[dict[str, float]] = []
+    source = Counting()
+    sampler = Sampler(rows.append, interval_s=0.02, sources=[source], elect=is_ours.is_set)
+    sampler.start()
+    time.sleep(1.3)
+    assert not rows
+    assert not source.is_open
+    is_ours.set()
+    wait_for(lambda: bool(rows))
+    sampler.stop()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_forked_child_does_not_sample():
+    """In a child `stop` is harmless and nothing is sampled."""
+    sampler = Sampler(lambda _: None, interval_s=0.05, sources=[Counting()])
+    sampler.start()
+    pid = os.fork()
+    if pid == 0:
+        sampler.stop()
+        os._exit(7)
+    _, status = os.waitpid(pid, 0)
+    sampler.stop()
+
+    assert os.waitstatus_to_exitcode(status) == 7
+
+
+def test_the_host_is_read_in_sensible_ranges():
+    """Processor, memory, disk, network and process readings are there and make sense."""
+    source = HostSource()
+    facts = source.open()
+    source.sample()
+    sum(index * index for index in range(300_000))
+    values = source.sample()
+    source.close()
+
+    assert facts is not None
+    assert facts["cpu_count"] >= 1
+    assert 0 <= values["cpu/utilization_percent"] <= 100
+    assert 0 < values["memory/used_percent"] <= 100
+    assert 1 << 20 < values["memory/process_bytes"] < facts["memory_bytes"]
+    assert values["process/threads"] >= 1
+    assert values["disk/written_bytes"] >= 0
+    assert values["network/sent_bytes"] >= 0
+
+
+def test_children_count_as_the_process():
+    """The memory of a real child process is part of the tree's."""
+    source = HostSource()
+    source.open()
+    alone = source.sample()["memory/process_bytes"]
+    child = subprocess.Popen(
+        [sys.executable, "-c", "data = bytearray(80 << 20); print('ready', flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    together = source.sample()["memory/process_bytes"]
+    child.communicate(b"\n")
+    source.close()
+
+    assert together - alone > 70 << 20
+
+
+def test_importing_the_package_is_light():
+    """The standard library is enough until sampling starts."""
+    code = "import sys, runhaven_gpu_monitor, runhaven_gpu_monitor.sampler; print([m for m in ('psutil', 'pynvml') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
