@@ -44,7 +44,7 @@ RETRY_INTERVAL_S = 1.0
 
 _NO_ROOM = "the disk is full, or too slow"
 _OVERHEAD = 150
-_AT_ONCE = 2000
+_DRAIN_S = 0.02
 
 
 class Trouble(NamedTuple):
@@ -316,7 +316,10 @@ class JournalWriter:
 
     def disown(self) -> None:
         """Let go of the files in a forked child, where they are still the parent's."""
-        self._is_closed = True
+        # The thread that held the lock may be gone.
+        self._lock = threading.RLock()
+        self._busy = False
+        self._end()
         with contextlib.suppress(OSError):
             self._file.disown()
         for segment in self._segments():
@@ -384,9 +387,8 @@ class JournalWriter:
         self._is_stalled = False
         self._limit = self._segment.size - RESERVE
         self._patience_s = 0.0
-        for _ in range(_AT_ONCE):
-            if not self._waiting or not self._append(self._waiting[0]):
-                break
+        end = time.monotonic() + _DRAIN_S
+        while self._waiting and time.monotonic() < end and self._append(self._waiting[0]):
             self._waiting_size -= len(self._waiting.popleft().body) + _OVERHEAD
         self._patience_s = PATIENCE_S
         if self._waiting:

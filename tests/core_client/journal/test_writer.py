@@ -60,7 +60,7 @@ def test_a_signal_handler_may_log_at_any_moment(
     ledger: Callable[..., Any], read: Callable[..., Any], tmp_path: Path
 ) -> None:
     """A handler that interrupts a row halfway and logs itself neither deadlocks nor mixes the two rows up."""
-    book = ledger(segment_size=SMALL)
+    book = ledger(segment_size=1 << 20)
     book.serve()
     writer = book.writer
     schemas = Schema("", (("main", "i"),)), Schema("", (("handler", "i"),))
@@ -73,8 +73,7 @@ def test_a_signal_handler_may_log_at_any_moment(
     previous = signal.signal(signal.SIGALRM, lambda *_: writer.exclusively(put, 1))
     signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
     try:
-        end = time.monotonic() + 1.5
-        while time.monotonic() < end:
+        while count[1] < 1000:
             writer.exclusively(put, 0)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -86,7 +85,6 @@ def test_a_signal_handler_may_log_at_any_moment(
         assert [row[3][0][2] for _, row in sorted(found.rows.items()) if row[3][0][0] == key] == list(
             range(count[which])
         )
-    assert count[1] > 100
     assert writer.trouble is None or writer.trouble.lost == 0
 
 
