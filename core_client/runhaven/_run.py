@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -506,6 +507,26 @@ class Run:
     def project_url(self) -> str | None:
         """The project's page on a server; None without one."""
         return None
+
+    def to_html(self, height: int = 420, hidden: bool = False) -> str:  # noqa: ARG002 - W&B's arguments
+        """Return a few lines of HTML that name the run, for a notebook."""
+        from html import escape
+
+        place = self._identity.directory or "nowhere"
+        return (
+            f"<b>{escape(self.name or self.id)}</b> in project {escape(self.project)}<br>"
+            f"<code>runhaven ui</code> shows it; it lies in <code>{escape(str(place))}</code>"
+        )
+
+    _repr_html_ = to_html
+
+    def display(self, height: int = 420, hidden: bool = False) -> bool:
+        """Show the run in a notebook; False where there is none."""
+        shell = sys.modules.get("IPython.display")
+        if shell is None:
+            return False
+        shell.display(shell.HTML(self.to_html(height, hidden)))
+        return True
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle to a reference; unpickling attaches to the same run."""

@@ -30,6 +30,7 @@ HEARTBEAT_INTERVAL_S = 10.0
 CONTROL_INTERVAL_S = 2.0
 LIVE_FILES_INTERVAL_S = 30.0
 FINISH_TIMEOUT_S = 10.0
+_SHOWN = 10
 
 
 class Lifetime:
@@ -79,6 +80,31 @@ class Lifetime:
             self._capture.start()
         if not settings.x_disable_stats:
             self._start_sampler()
+
+    def greet(self) -> None:
+        """Print the one line that says where the run goes."""
+        run, notices = self._run, self._run.notices
+        if run.role == "main" and run.identity.directory is not None:
+            verb = "goes on" if run.resumed else "starts"
+            place = _shorten(run.identity.directory.parents[2])
+            hint = notices.dim("see it with: runhaven ui")
+            notices.say(f"{notices.strong(run.name)} {verb}, project {run.project} in {place}  {hint}")
+
+    def _part(self, exit_code: int) -> None:
+        """Print what the run came to, and where it lies."""
+        run, notices = self._run, self._run.notices
+        if run.role != "main" or run.identity.directory is None:
+            return
+        word = "finished" if exit_code == 0 else f"failed with exit code {exit_code}"
+        minutes, seconds = divmod(time.monotonic() - self._started, 60)
+        took = f"{minutes:.0f}m {seconds:02.0f}s" if minutes else f"{seconds:.1f}s"
+        shown = [(key, value) for key, value in run.summary.items() if isinstance(value, int | float | str)]
+        width = max((len(key) for key, _ in shown[:_SHOWN]), default=0)
+        lines = [f"{notices.strong(run.name)} {word} after {took}"]
+        lines += [f"    {key:<{width}}  {_short(value)}" for key, value in shown[:_SHOWN]]
+        if len(shown) > _SHOWN:
+            lines.append(notices.dim(f"    and {len(shown) - _SHOWN} more: runhaven show {run.id}"))
+        notices.say("\n".join([*lines, notices.dim(f"    {_shorten(run.identity.directory)}")]))
 
     def start_quietly(self) -> None:
         """Begin only what the journal needs; for a forked child."""
@@ -199,7 +225,9 @@ class Lifetime:
             self._console.uninstall()
         has_ended = self._background.stop(lambda: self._close(exit_code), timeout_s=FINISH_TIMEOUT_S)
         self._channel.uninstall()
-        if not has_ended:
+        if has_ended:
+            self._part(exit_code)
+        else:
             self._run.notices.warn("the disk did not answer; the run's last rows may be missing.", about="hung")
 
     def _close(self, exit_code: int) -> None:
@@ -230,6 +258,14 @@ class Lifetime:
     def elapsed_s(self) -> float:
         """Seconds since the run began in this process."""
         return time.monotonic() - self._started
+
+
+def _shorten(path: Path) -> str:
+    return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
+
+
+def _short(value: float | str) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)[:60]
 
 
 def _interrupt_main() -> None:

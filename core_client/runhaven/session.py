@@ -176,6 +176,7 @@ def _init(settings: Settings, directory: str | os.PathLike[str] | None, config: 
     _live.append(run)
     if run.lifetime is not None:
         run.lifetime.start()
+        run.lifetime.greet()
     if reinit != "create_new" or _current is None:
         _current = run
     return run

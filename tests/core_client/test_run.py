@@ -478,3 +478,19 @@ def test_unknown_runs_say_what_is_near():
 
     with pytest.raises(runhaven.NotFoundError, match="calm1234"):
         runhaven.Api().run("calm1235")
+
+
+def test_the_terminal_gets_a_line_at_the_start_and_a_summary_at_the_end(capfd, monkeypatch, store):
+    """Name, project and place at the start; name, outcome, values and path at the end; no colour where there is no terminal."""
+    monkeypatch.delenv("RUNHAVEN_SILENT")
+    with runhaven.init(project="p", name="calm-harbour-1") as run:
+        run.log({"loss": 0.123456789, "note": "x"})
+        assert "calm-harbour-1" in run.to_html()
+        assert run.display() is False
+    err = capfd.readouterr().err
+
+    assert err.splitlines()[0] == f"runhaven: calm-harbour-1 starts, project p in {store}  see it with: runhaven ui"
+    assert "calm-harbour-1 finished after" in err
+    assert "    loss  0.12346" in err
+    assert str(run.identity.directory) in err
+    assert "\033" not in err
