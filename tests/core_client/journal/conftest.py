@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import struct
 import threading
 from dataclasses import dataclass, field
@@ -65,8 +67,11 @@ class Ledger:
     """A journal writer that notes what it has written."""
 
     def __init__(self, directory: Path, name: str = "w1", **options: Any) -> None:
-        self.woken = threading.Event()
-        self.writer = JournalWriter(directory, name=name, header={"format": 1}, wake=self.woken.set, **options)
+        # Unlike an Event, it survives an interrupt in the middle of a call.
+        self.woken: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self.writer = JournalWriter(
+            directory, name=name, header={"format": 1}, wake=lambda: self.woken.put(None), **options
+        )
         self.noted = Noted()
         self._thread: threading.Thread | None = None
         self._is_over = False
@@ -102,8 +107,8 @@ class Ledger:
 
         def serve() -> None:
             while not self._is_over:
-                self.woken.wait(0.05)
-                self.woken.clear()
+                with contextlib.suppress(queue.Empty):
+                    self.woken.get(timeout=0.05)
                 self.writer.service()
 
         self._thread = threading.Thread(target=serve, daemon=True)
@@ -111,7 +116,7 @@ class Ledger:
 
     def stop(self) -> None:
         self._is_over = True
-        self.woken.set()
+        self.woken.put(None)
         if self._thread is not None:
             self._thread.join()
 

