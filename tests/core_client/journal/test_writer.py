@@ -88,6 +88,7 @@ def test_a_signal_handler_may_log_at_any_moment(
     assert writer.trouble is None or writer.trouble.lost == 0
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_at_any_moment_keeps_the_journal_whole(
     ledger: Callable[..., Any], read: Callable[..., Any], tmp_path: Path
 ) -> None:
