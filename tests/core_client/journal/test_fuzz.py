@@ -1,0 +1,94 @@
+"""Broken journals: torn, flipped, zeroed, shuffled and foreign bytes give fewer rows, never wrong ones, and never a crash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runhaven.journal.reader import JournalReader
+from runhaven.journal.record import RowBlock
+
+GOLDEN = Path(__file__).parent / "golden" / "v1"
+
+
+def rows_of(directory: Path) -> tuple[dict[int, str], list[Any]]:
+    """Return each row by its number, and the damage; asks twice, as a live reader does."""
+    reader = JournalReader(directory)
+    found: dict[int, str] = {}
+    for record in [*reader.poll(), *reader.poll()]:
+        if isinstance(record, RowBlock):
+            for index, number in enumerate(record.numbers):
+                assert number not in found
+                cells = {
+                    key: repr(column[index])
+                    for (key, _), column in zip(record.schema.cells, record.columns, strict=True)
+                }
+                found[number] = f"{record.steps[index]} {record.times[index]} {cells}"
+    return found, [*reader.damage, *reader.unread()]
+
+
+def mutate(data: bytes, draw: st.DataObject) -> bytes:
+    """Break a file in one of the ways in which disks and people break files."""
+    at = draw.draw(st.integers(0, len(data) - 1))
+    size = draw.draw(st.integers(1, 300))
+    kind = draw.draw(st.sampled_from(["cut", "flip", "zero", "foreign", "swap", "remove", "repeat"]))
+    if kind == "cut":
+        return data[:at]
+    if kind == "flip":
+        return data[:at] + bytes([data[at] ^ 1 << draw.draw(st.integers(0, 7))]) + data[at + 1 :]
+    if kind == "zero":
+        return data[:at] + bytes(min(size, len(data) - at)) + data[at + size :]
+    if kind == "foreign":
+        return data[:at] + draw.draw(st.binary(min_size=1, max_size=300)) + data[at:]
+    if kind == "swap":
+        return data[at:] + data[:at]
+    return data[:at] + data[at + size :] if kind == "remove" else data[: at + size] + data[at:]
+
+
+@pytest.mark.parametrize("case", ["finished", "crashed"])
+@given(draw=st.data())
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+def test_no_broken_file_gives_a_wrong_row(case, draw, tmp_path_factory):
+    """Whatever happens to the bytes, each row that is read is one that was written, under its own number."""
+    good, _ = rows_of(GOLDEN / case)
+    directory = tmp_path_factory.mktemp("broken")
+    for path in (GOLDEN / case).glob("*-*"):
+        data = path.read_bytes()
+        for _ in range(draw.draw(st.integers(0, 3))):
+            data = mutate(data, draw) or b"\0"
+        (directory / path.name).write_bytes(data)
+    found, _ = rows_of(directory)
+
+    assert found.items() <= good.items()
+
+
+@given(data=st.binary(max_size=2000))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_foreign_files_are_passed_over(data, tmp_path_factory):
+    """Files that are no journals give nothing and break nothing."""
+    directory = tmp_path_factory.mktemp("foreign")
+    for name in ("w.rhj", "w.0.tail", "notes.txt", "x.tail", "y.abc.tail"):
+        (directory / name).write_bytes(data)
+
+    assert rows_of(directory)[0] == {}
+
+
+def test_a_flipped_byte_is_reported(tmp_path):
+    """Damage in the middle of a file is not silent."""
+    good, damage = rows_of(GOLDEN / "finished")
+    (path,) = (GOLDEN / "finished").glob("*.rhj")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / path.name).write_bytes(data)
+    found, reported = rows_of(tmp_path)
+
+    assert len(good) > 300
+    assert damage == []
+    assert reported != []
+    assert len(found) < len(good)
