@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-VERSIONS = {"lightning": ("2.4.0", "2.6.6")}
+VERSIONS = {"lightning": ("2.6.0", "2.6.6")}
 NEEDED = ["pytest", "pytest-timeout", "scikit-learn", "numpy", "httpx", "fastapi", "uvicorn", "websockets"]
 
 
