@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 import sys
-import tempfile
+import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -23,13 +23,14 @@ from runhaven.errors import StoreError, UsageError
 from runhaven.journal.writer import JournalWriter
 from runhaven.lifetime import Lifetime
 from runhaven.notice import Notices
-from runhaven.platform.files import is_memory, is_network, replace_atomically
+from runhaven.platform.files import replace_atomically
 from runhaven.platform.process import ProcessIdentity, is_alive
 from runhaven.platform.process import identity as own_identity
 from runhaven.recorder import Recorder
 from runhaven.redaction import redact_argv
 from runhaven.store.ids import new_run_id, validate_id
 from runhaven.store.layout import Store
+from runhaven.store.spool import recover, spool_for
 from runhaven.store.view import read_view
 
 if TYPE_CHECKING:
@@ -105,9 +106,19 @@ def _own(settings: Settings, store: Store, place: Rank, notices: Notices, on_fin
         directory, settings, notices, "main", place, stream=rank_stream, is_resumed=is_resumed, on_finish=on_finish
     )
     _publish(store, directory, place)
+    if directory.manifest().spool_here() is not None:
+        threading.Thread(target=_recover, args=(store,), name="runhaven-recovery", daemon=True).start()
     if settings.resume == "auto":
         _remember(store, settings, entity, directory)
     return run
+
+
+def _recover(store: Store) -> None:
+    """Bring in what killed processes left in the spool of this host."""
+    try:
+        recover(store)
+    except Exception:
+        logger.debug("tails of killed processes could not be moved", exc_info=True)
 
 
 def _choose(settings: Settings, store: Store, entity: str, notices: Notices) -> tuple[RunDirectory, bool]:
@@ -133,22 +144,7 @@ def _choose(settings: Settings, store: Store, entity: str, notices: Notices) -> 
         named = f"{entity}/{project}/{run_id}" if run_id else "no id"
         message = f"resume='must' needs a run that exists, and {named} does not; check id, project and dir."
         raise UsageError(message)
-    return store.new_run(entity=entity, project=project, id=run_id or new_run_id(), spool=_spool(store.root)), False
-
-
-def _spool(root: Path) -> Path | None:
-    """Return a local directory for the tail when the store lies on a network file system."""
-    if not is_network(root):
-        return None
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "runhaven" / "spool"
-    for candidate in (cache, Path(tempfile.gettempdir()) / f"runhaven-spool-{os.getuid()}"):
-        try:
-            candidate.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError:
-            continue
-        if not is_network(candidate) and not is_memory(candidate):
-            return candidate
-    return None
+    return store.new_run(entity=entity, project=project, id=run_id or new_run_id(), spool=spool_for(store.root)), False
 
 
 def _auto_file(store: Store, settings: Settings, entity: str) -> Path:

@@ -55,7 +55,7 @@ class Journal(Protocol):
 class Shape:
     """Rows with the same keys and types, and the newest of them."""
 
-    __slots__ = ("axes", "folds", "keys", "lacks", "layout", "number", "shown", "types")
+    __slots__ = ("axes", "folds", "keys", "lacks", "layout", "shown", "turn", "types")
 
     def __init__(
         self, layout: Layout, folds: list[tuple[int, Aggregate]], axes: list[tuple[int, str]], lacks: list[str]
@@ -75,7 +75,7 @@ class Shape:
         self.axes = axes
         self.lacks = lacks
         self.shown: Sequence[Any] = ()
-        self.number = -1
+        self.turn = 0
 
 
 class _OnTheWay(NamedTuple):
@@ -107,6 +107,7 @@ class Recorder:
         self.lost = 0
         self._journal = journal
         self._stream = stream
+        self._written = 0
         self._shapes: dict[tuple[str, ...], Shape] = {}
         self._others: dict[Schema, Shape] = {}
         self._rules: dict[str, Metric] = {}
@@ -159,7 +160,8 @@ class Recorder:
     def _write(self, shape: Shape, cells: Sequence[Any], shown: Sequence[Any], step: int, time_us: int) -> None:
         self._journal.put_row(shape.layout, step, time_us, cells)
         shape.shown = shown
-        shape.number = self._journal.number
+        self._written += 1
+        shape.turn = self._written
         if self.last_step is None or step > self.last_step:
             self.last_step = step
         for index, aggregate in shape.folds:
@@ -291,7 +293,7 @@ class Recorder:
 
     def _plain_values(self) -> dict[str, Any]:
         values = dict(self._earlier)
-        for shape in sorted(self._others.values(), key=lambda shape: shape.number):
+        for shape in sorted(self._others.values(), key=lambda shape: shape.turn):
             values.update(zip(shape.keys, shape.shown, strict=False))
         return values
 

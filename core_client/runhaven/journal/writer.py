@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from runhaven.journal.exclusion import Exclusion
 from runhaven.journal.fold import BATCH_SIZE, JournalFile, next_batch
 from runhaven.journal.layout import (
     CHECKSUM_SIZE,
@@ -65,7 +65,7 @@ class _Retired(NamedTuple):
     stretches: list[Stretch]
 
 
-class JournalWriter:
+class JournalWriter(Exclusion):
     """The one writer of one journal; thread-safe and re-entrant.
 
     Attributes:
@@ -97,15 +97,13 @@ class JournalWriter:
         Raises:
             OSError: If the files cannot be created.
         """
+        super().__init__()
         self.name = name
         self.number = 0
         self.trouble: Trouble | None = None
         self._wake = wake
         self._seed = seed_for(name)
-        self._lock = threading.RLock()
-        self._busy = False
         self._is_closed = False
-        self._deferred: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._known: dict[Schema, Layout] = {}
         self._layouts: list[Layout] = []
 
@@ -135,27 +133,6 @@ class JournalWriter:
         self._limit = _soft_limit(self._segment)
 
     # Calling threads
-
-    def exclusively(self, action: Callable[..., None], *arguments: object) -> None:
-        """Run `action` while no other thread writes; called again from within, it runs right after the outer one.
-
-        A signal handler may interrupt an action halfway, on the same thread: its own action then has to wait its turn.
-        """
-        with self._lock:
-            if self._busy:
-                self._deferred.append((action, arguments))
-                return
-            self._busy = True
-            try:
-                action(*arguments)
-                while self._deferred:
-                    action, arguments = self._deferred.popleft()
-                    action(*arguments)
-            finally:
-                self._busy = False
-            if not self._deferred:
-                return
-        self.exclusively(_nothing)
 
     def layout(self, schema: Schema) -> Layout:
         """Return this writer's layout of `schema`, recording the schema when it is new; only within `exclusively`."""
@@ -316,9 +293,7 @@ class JournalWriter:
 
     def disown(self) -> None:
         """Let go of the files in a forked child, where they are still the parent's."""
-        # The thread that held the lock may be gone.
-        self._lock = threading.RLock()
-        self._busy = False
+        self._let_in()
         self._end()
         with contextlib.suppress(OSError):
             self._file.disown()
@@ -458,10 +433,6 @@ class JournalWriter:
         # Only now, for a power cut may keep a removal and forget the write before it.
         while self._folded:
             self._folded.pop().close(remove=True)
-
-
-def _nothing() -> None:
-    pass
 
 
 def _soft_limit(segment: Segment) -> int:

@@ -10,12 +10,16 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import runhaven
 
+GOLDEN = Path(__file__).parent / "golden" / "v1"
 
-def read_run(run: Path) -> dict[int, dict[str, Any]]:
+
+def read_journal(journal: Path) -> dict[int, dict[str, Any]]:
     """Return each record of the one writer of a run by its number."""
-    (file,) = (run / "journal").glob("*.rhj")
+    (file,) = journal.glob("*.rhj")
     seed = zlib.crc32(file.stem.encode())
     schemas: dict[int, Any] = {}
     records: dict[int, dict[str, Any]] = {}
@@ -35,7 +39,7 @@ def read_run(run: Path) -> dict[int, dict[str, Any]]:
             elif kind == 1 and section == 0:
                 read_rows(raw, first, rows, scattered=bool(flags & 2), schema=schemas[schema], records=records)
             at += 24 + size
-    for path in sorted((run / "journal").glob("*.tail"), key=lambda path: int(path.name.split(".")[1])):
+    for path in sorted(journal.glob("*.tail"), key=lambda path: int(path.name.split(".")[-2])):
         data = path.read_bytes()
         if data[:4] == b"RHT1":
             read_tail(data, seed, schemas, records)
@@ -61,8 +65,8 @@ def read_loose(raw, first, schemas, records):
 def read_row(body, cells):
     codes = {"f": "d", "i": "q", "b": "?", "s": "I", "j": "I"}
     packing = struct.Struct("<qq" + "".join(codes[kind] for _, kind in cells))
-    step, _, *values = packing.unpack_from(body)
-    at, row = packing.size, {"_step": step}
+    step, time, *values = packing.unpack_from(body)
+    at, row = packing.size, {"_step": step, "_time": time}
     for (key, kind), value in zip(cells, values, strict=True):
         row[key] = value
         if kind in "sj":
@@ -89,7 +93,10 @@ def read_rows(raw, first, rows, *, scattered, schema, records):
     size = 8 * rows * (2 + len(words))
     values = unplane(raw[:size], 8)
     columns = [values[8 * rows * index : 8 * rows * (index + 1)] for index in range(2 + len(words))]
-    named: dict[str, Any] = {"_step": struct.unpack(f"<{rows}q", columns[0])}
+    named: dict[str, Any] = {
+        "_step": struct.unpack(f"<{rows}q", columns[0]),
+        "_time": struct.unpack(f"<{rows}q", columns[1]),
+    }
     for (key, kind), column in zip(words, columns[2:], strict=True):
         named[key] = struct.unpack(f"<{rows}{'d' if kind == 'f' else 'q'}", column)
     for index, key in enumerate(flags):
@@ -122,11 +129,13 @@ def written(ending: str) -> list[dict[str, Any]]:
     )
     subprocess.run([sys.executable, "-c", code], check=False)
     (run,) = runhaven.Api().runs()
-    records = read_run(run.directory.path)
+    records = read_journal(run.directory.journal)
     assert sorted(records) == sorted(set(records))
     events = [record["event"] for record in records.values() if "event" in record]
     assert {"start", "meta", "config"} <= set(events)
-    return [record for _, record in sorted(records.items()) if "_step" in record]
+    rows = [record for _, record in sorted(records.items()) if "_step" in record]
+    assert all(row.pop("_time") > 0 for row in rows)
+    return rows
 
 
 def expected() -> list[dict[str, Any]]:
@@ -146,3 +155,17 @@ def test_a_finished_journal_is_read_from_the_page_alone():
 def test_a_crashed_journal_is_read_from_the_page_alone():
     """Frames and tail of a run that was cut off give every row."""
     assert written("os._exit(1)") == expected()
+
+
+@pytest.mark.parametrize("case", ["finished", "crashed", "every-kind"])
+def test_golden_journals_are_read_from_the_page_alone(case):
+    """The golden files give the same rows and events as our own reader finds, number by number."""
+    wanted = json.loads((GOLDEN / case / "expected.json").read_text("utf-8"))
+    found = read_journal(GOLDEN / case)
+    rows = {number: record for number, record in found.items() if "_step" in record}
+
+    assert sorted(rows) == [row[0] for row in wanted["rows"]]
+    for number, _, step, time, cells in wanted["rows"]:
+        row = {key: repr(value) for key, value in rows[number].items()}
+        assert row == {"_step": repr(step), "_time": repr(time), **cells}
+    assert {number: record for number, record in found.items() if number not in rows} == dict(wanted["events"])
