@@ -522,10 +522,10 @@ class Run:
 
     def display(self, height: int = 420, hidden: bool = False) -> bool:
         """Show the run in a notebook; False where there is none."""
-        shell = sys.modules.get("IPython.display")
-        if shell is None:
+        shell, pictures = sys.modules.get("IPython"), sys.modules.get("IPython.display")
+        if shell is None or pictures is None or shell.get_ipython() is None:
             return False
-        shell.display(shell.HTML(self.to_html(height, hidden)))
+        pictures.display(pictures.HTML(self.to_html(height, hidden)))
         return True
 
     def __reduce__(self) -> tuple[Any, ...]:

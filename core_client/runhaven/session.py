@@ -245,7 +245,7 @@ def made_current(run: Run) -> Generator[None]:
 
 def teardown(exit_code: int | None = None) -> None:
     """End all runs of this process."""
-    for run in _live:
+    for run in tuple(_live):
         run.finish(exit_code)
 
 

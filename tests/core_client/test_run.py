@@ -305,6 +305,14 @@ def test_reinit_in_all_forms(mode, is_same):
     assert runhaven.run is (first if mode == "create_new" or is_same else second)
 
 
+def test_the_end_of_the_process_ends_every_run():
+    """All runs that are live when the process ends are finished, not every other one."""
+    runs = [runhaven.init(project="p", reinit="create_new") for _ in range(3)]
+    runhaven.teardown()
+
+    assert [stored(run).state for run in runs] == ["finished"] * 3
+
+
 def test_resume_goes_on_with_a_run():
     """A resumed run keeps its name, configuration, summary and steps; what it repeats hides what it repeats."""
     first = runhaven.init(project="p", id="abc", name="n", config={"lr": 1})

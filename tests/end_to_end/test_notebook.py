@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import runhaven
+from runhaven.store.view import read_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 manager = pytest.importorskip("jupyter_client.manager")
 pytest.importorskip("ipykernel")
-
-Cell = "Callable[[str], list[dict[str, Any]]]"
 
 
 @pytest.fixture
@@ -70,10 +69,12 @@ def test_an_exception_in_a_cell_is_kept_and_the_run_goes_on(cell):
     assert raised["ename"] == "ValueError"
     assert found.state == "finished"
     assert found.summary["x"] == 1
-    (kept,) = found.exceptions
+    assert found.exception is None
+    (kept,) = read_view(found.directory).exceptions
     assert kept["type"] == "ValueError"
     assert "a bad batch" in kept["message"]
-    assert "train()" in kept["traceback"]
+    assert "in train" in kept["traceback"]
+    assert kept["fatal"] is False
 
 
 def test_what_a_cell_prints_is_kept(cell):
@@ -83,4 +84,4 @@ def test_what_a_cell_prints_is_kept(cell):
     cell("run.finish()")
 
     assert printed["text"] == "epoch one\n"
-    assert "epoch one" in [line.content for line in runhaven.Api().run("book/a").console_logs()]
+    assert "epoch one" in [line.text for line in runhaven.Api().run("book/a").logs()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 import time
@@ -40,6 +41,7 @@ class Console:
         self._tail_size = 0
         self._left_out = 0
         self._in_key: dict[str, bool] = {}
+        self._events: Any = None
 
     def install(self) -> None:
         """Begin to keep what is printed from here on."""
@@ -47,9 +49,22 @@ class Console:
             stream = getattr(sys, name)
             if stream is not None:
                 self._taps.append(_Tap(name, stream))
+        shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+        if shell is not None:
+            # IPython replaces `write` for each cell and then puts back what stood there before the cell.
+            shell.events.register("pre_run_cell", self._on_cell)
+            self._events = shell.events
+
+    def _on_cell(self, _: object) -> None:
+        for tap in self._taps:
+            tap.attach()
 
     def uninstall(self) -> None:
         """Give the streams back as they were."""
+        if self._events is not None:
+            with contextlib.suppress(ValueError):
+                self._events.unregister("pre_run_cell", self._on_cell)
+            self._events = None
         for tap in self._taps:
             tap.remove()
 
@@ -106,22 +121,34 @@ class _Tap:
         self.chunks: deque[tuple[int, str]] = deque(maxlen=_MAX_CHUNKS)
         self.lines = _Lines()
         self._stream = stream
-        original, append, now = stream.write, self.chunks.append, time.time_ns
+        self._write: Any = None
+        self._before: Any = None
+        self.attach()
+
+    def attach(self) -> None:
+        """Stand behind the stream's `write`, unless this tap does already."""
+        attributes: dict[str, Any] = getattr(self._stream, "__dict__", {})
+        if self._write is not None and attributes.get("write") is self._write:
+            return
+        self._before = attributes.get("write")
+        original, append, now = self._stream.write, self.chunks.append, time.time_ns
 
         def write(text: str) -> Any:
             result = original(text)
             append((now(), text))
             return result
 
-        self._write = write
-        try:
-            stream.write = write
-        except AttributeError:
-            self._stream = None
+        with contextlib.suppress(AttributeError):
+            self._stream.write = self._write = write
 
     def remove(self) -> None:
-        if self._stream is not None and self._stream.__dict__.get("write") is self._write:
+        """Put back the `write` that stood there, where this tap's still does."""
+        if getattr(self._stream, "__dict__", {}).get("write") is not self._write:
+            return
+        if self._before is None:
             del self._stream.write
+        else:
+            self._stream.write = self._before
 
 
 class _Lines:

@@ -34,13 +34,15 @@ def cache(tmp_path, monkeypatch):
 
 
 def start(run_id: str, ending: str) -> None:
-    subprocess.run([sys.executable, "-c", SPOOLED + ending, run_id], env=os.environ | {"RUNHAVEN_CODE": "0"}, check=False)
+    subprocess.run(
+        [sys.executable, "-c", SPOOLED + ending, run_id], env=os.environ | {"RUNHAVEN_CODE": "0"}, check=False
+    )
 
 
 def rows_for_other_hosts(store) -> list[int]:
     directory = next(run for run in store.run_directories() if run.manifest().id == "killed")
     blocks = JournalReader(directory.journal).poll()
-    return [value for block in blocks if isinstance(block, RowBlock) for value in block.columns[0]]
+    return [int(value) for block in blocks if isinstance(block, RowBlock) for value in block.columns[0]]
 
 
 def test_the_next_process_on_the_host_brings_a_killed_ones_rows(store, cache):
