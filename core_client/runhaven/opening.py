@@ -28,10 +28,10 @@ from runhaven.platform.process import ProcessIdentity, is_alive
 from runhaven.platform.process import identity as own_identity
 from runhaven.recorder import Recorder
 from runhaven.redaction import redact_argv
+from runhaven.sealed.view import read_view
 from runhaven.store.ids import new_run_id, validate_id
 from runhaven.store.layout import Store
 from runhaven.store.spool import recover, spool_for
-from runhaven.store.view import read_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from runhaven.api.points import gather, make_axis
 from runhaven.api.series import Curve
+from runhaven.api.zoom import Items, zoom
 from runhaven.missing import require
+from runhaven.sealed.pyramid import last_finite
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from runhaven.store.view import RunView
+    from runhaven.api.data import RunData
 
     Floats = NDArray[np.float64]
     Places = NDArray[np.int64]
@@ -21,7 +23,7 @@ else:
 
 
 def make_curve(  # noqa: PLR0913 - what a chart asks for
-    view: RunView,
+    data: RunData,
     key: str,
     *,
     stream: str,
@@ -32,13 +34,17 @@ def make_curve(  # noqa: PLR0913 - what a chart asks for
 ) -> Curve:
     """Return the buckets of a series; see `Run.curve`. No array of the result is a view of the tables."""
     axis = make_axis(x, origin_us)
-    points = gather(view, stream, key, axis)
-    if points is None:
-        return reduce_points(np.empty(0), np.empty(0), buckets)
-    start, stop = bounds
-    first = 0 if start is None else axis.first_from(points.raw, start)
-    end = len(points.raw) if stop is None else axis.first_after(points.raw, stop)
-    curve = reduce_points(points.raw[first:end], points.values[first:end], buckets)
+    items = zoom(data, stream, key, axis, buckets=buckets, bounds=bounds)
+    if items is not None:
+        curve = reduce_items(items, buckets)
+    else:
+        points = gather(data, stream, key, axis)
+        if points is None:
+            return reduce_points(np.empty(0), np.empty(0), buckets)
+        start, stop = bounds
+        first = 0 if start is None else axis.first_from(points.raw, start)
+        end = len(points.raw) if stop is None else axis.first_after(points.raw, stop)
+        curve = reduce_points(points.raw[first:end], points.values[first:end], buckets)
     return Curve(axis.shown(curve.x), curve.last, curve.min, curve.max, curve.count, curve.nonfinite)
 
 
@@ -60,18 +66,28 @@ def reduce_points(xs: NDArray[Any], values: Floats, buckets: int) -> Curve:
     lows, highs = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
     # Both carry on what is not finite, so that a look at the buckets is a look at the points.
     if not bool(np.isfinite(lows).all() and np.isfinite(highs).all()):
-        return _reduce_with_holes(xs, values, starts, ends)
+        is_finite = np.isfinite(values)
+        shown = np.where(is_finite, values, np.nan)
+        ones = np.ones(count, np.int64)
+        return reduce_items(Items(xs, shown, shown, shown, ones, (~is_finite).astype(np.int64)), buckets)
     return Curve(xs[ends - 1], values[ends - 1], lows, highs, ends - starts, np.zeros(len(starts), np.int64))
 
 
-def _reduce_with_holes(xs: NDArray[Any], values: Floats, starts: Places, ends: Places) -> Curve:
-    is_finite = np.isfinite(values)
-    shown = np.where(is_finite, values, np.nan)
-    newest = np.maximum.reduceat(np.where(is_finite, np.arange(len(xs)), -1), starts)
-    last = np.where(newest >= 0, shown[newest], np.nan)
-    nonfinite = np.add.reduceat((~is_finite).astype(np.int64), starts)
-    lows, highs = np.fmin.reduceat(shown, starts), np.fmax.reduceat(shown, starts)
-    return Curve(xs[ends - 1], last, lows, highs, ends - starts, nonfinite)
+def reduce_items(items: Items, buckets: int) -> Curve:
+    """Put cells and points, ordered by x, into buckets of equal width by the x of their last point."""
+    xs, lows, highs, lasts, counts, nonfinite = items
+    if len(xs) <= max(1, buckets):
+        return Curve(xs, lasts, lows, highs, counts, nonfinite)
+    starts = bucket_starts(xs, buckets)
+    ends = np.append(starts[1:], len(xs))
+    return Curve(
+        xs[ends - 1],
+        last_finite(lasts, starts),
+        np.fmin.reduceat(lows, starts),
+        np.fmax.reduceat(highs, starts),
+        np.add.reduceat(counts, starts),
+        np.add.reduceat(nonfinite, starts),
+    )
 
 
 def bucket_starts(xs: NDArray[Any], buckets: int) -> Places:

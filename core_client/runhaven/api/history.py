@@ -13,8 +13,8 @@ from runhaven.store.table import cell
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from runhaven.api.data import RunData
     from runhaven.store.table import Table
-    from runhaven.store.view import RunView
 
 
 OWN_KEYS = ("_step", "_timestamp", "_runtime")
@@ -34,18 +34,18 @@ class Scan:
     What an earlier session logged of a key at steps that a later, resumed session logged again is left out.
     """
 
-    def __init__(self, view: RunView, *, stream: str, origin_us: int) -> None:
+    def __init__(self, data: RunData, *, stream: str, origin_us: int) -> None:
         """Take note of the rows that there are now.
 
         Args:
-            view: The run, with its rows.
+            data: The run's rows.
             stream: The stream.
             origin_us: When the run began, for `_runtime`.
         """
-        self._hidden = hidden_from(view, stream)
+        self._hidden = hidden_from(data, stream)
         self._origin_us = origin_us
         self._slices: dict[str, list[_Slice]] = {}
-        for table in view.tables.of_stream(stream):
+        for table in data.tables(stream):
             self._slices.setdefault(table.writer, []).append(_Slice(table, len(table)))
 
     def rows(self, *, min_step: int | None = None, max_step: int | None = None) -> Iterator[dict[str, Any]]:
@@ -93,18 +93,15 @@ def _numbered(table: Table, length: int) -> Iterator[tuple[int, Table, int]]:
     return ((table.numbers[index], table, index) for index in range(length))
 
 
-def hidden_from(view: RunView, stream: str) -> dict[str, dict[str, int]]:
+def hidden_from(data: RunData, stream: str) -> dict[str, dict[str, int]]:
     """Return for each writer and key the step from which a later, resumed session logged the key again."""
-    resumed = view.resumptions()
+    resumed = data.resumed
     least: dict[str, dict[str, int]] = {writer: {} for writer in resumed}
-    for table in view.tables.of_stream(stream) if resumed else ():
-        if table.writer in least and len(table):
-            first = min(table.steps)
-            for key, _ in table.schema.cells:
-                known = least[table.writer].get(key, first)
-                least[table.writer][key] = min(known, first)
+    for writer, key, first in data.extents(stream) if resumed else ():
+        if writer in least:
+            least[writer][key] = min(first, least[writer].get(key, first))
     limits: dict[str, dict[str, int]] = {}
-    for writer in view.sessions:
+    for writer in data.writers if resumed else ():
         merged: dict[str, int] = {}
         for later in resumed:
             if later > writer:
@@ -123,14 +120,14 @@ def only(rows: Iterable[dict[str, Any]], keys: Sequence[str]) -> Iterator[dict[s
 
 
 def bucketed(
-    view: RunView, *, stream: str, origin_us: int, samples: int, keys: Sequence[str] | None, x_axis: str
+    data: RunData, *, stream: str, origin_us: int, samples: int, keys: Sequence[str] | None, x_axis: str
 ) -> list[dict[str, Any]]:
     """Return the rows that hold all `keys`, in the order of `x_axis`, or at most `samples` buckets of them."""
-    if sum(map(len, view.tables.of_stream(stream))) > samples > 0 and find_spec("numpy") is not None:
+    if data.count_rows(stream) > samples > 0 and find_spec("numpy") is not None:
         from runhaven.api.sampling import sample
 
-        return sample(view, stream=stream, origin_us=origin_us, samples=samples, keys=keys, x_axis=x_axis)
-    found = Scan(view, stream=stream, origin_us=origin_us).rows()
+        return sample(data, stream=stream, origin_us=origin_us, samples=samples, keys=keys, x_axis=x_axis)
+    found = Scan(data, stream=stream, origin_us=origin_us).rows()
     rows = list(found if keys is None else only(found, [*OWN_KEYS, *keys]))
     rows.sort(key=lambda row: _sort_key(row.get(x_axis)))
     return bucket_rows(rows, samples)

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runhaven.api.history import hidden_from
 from runhaven.missing import require
+from runhaven.sealed.axis import aligned
+from runhaven.sealed.chunk import Chunk, ChunkName, to_floats
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
+    from runhaven.api.data import RunData
     from runhaven.store.table import Table
-    from runhaven.store.view import RunView
 else:
     np = require("numpy", feature="reading curves", package="runhaven[ui]")
 
@@ -84,20 +88,36 @@ class Points(NamedTuple):
 
 class _Part(NamedTuple):
     writer: str
-    numbers: NDArray[np.uint64]
+    rows: NDArray[np.int64]
     raw: NDArray[Any]
     values: NDArray[np.float64]
     is_sorted: bool
 
 
-def gather(view: RunView, stream: str, key: str, axis: Axis) -> Points | None:
-    """Return a series' points, without those that a resumed session repeats; None if there are no numbers."""
-    entry = view.tables.series.get((stream, key))
-    limits = hidden_from(view, stream)
+class _Found(NamedTuple):
+    """A chunk, and which of its columns "steps" and "times" are known to ascend."""
+
+    chunk: Chunk
+    sorted: Mapping[str, bool]
+
+
+def gather(data: RunData, stream: str, key: str, axis: Axis, *, is_live: bool = False) -> Points | None:
+    """Return a series' points, without those that a resumed session repeats; None if there are no numbers.
+
+    Args:
+        data: The run's rows.
+        stream: The series' stream.
+        key: The series.
+        axis: What their x is.
+        is_live: Whether to leave out what is sealed.
+    """
+    limits = hidden_from(data, stream)
     parts: list[_Part] = []
-    for table, index in entry.places if entry else ():
-        part = _part(view, table, index, axis, limits.get(table.writer, {}).get(key))
-        if part is not None and len(part.raw):
+    for found in _find(data, stream, key, is_live=is_live):
+        writer = found.chunk.name.writer
+        others = _others(data, stream, axis.key, writer) if not axis.source else []
+        part = _part(found, axis, others, limits.get(writer, {}).get(key))
+        if len(part.raw):
             parts.append(part)
     if not parts:
         return None
@@ -114,77 +134,59 @@ def gather(view: RunView, stream: str, key: str, axis: Axis) -> Points | None:
     return Points(raw[order], values[order])
 
 
+def _find(data: RunData, stream: str, key: str, *, is_live: bool) -> Iterator[_Found]:
+    """Yield the chunks of a series' points, sealed or not."""
+    if data.sealed is not None and not is_live:
+        for place in data.sealed.places(stream, key):
+            entry = place.entry
+            yield _Found(place.read(), {"steps": entry.has_sorted_steps, "times": entry.has_sorted_times})
+    entry = data.view.tables.series.get((stream, key))
+    for table, index in entry.places if entry else ():
+        kind = table.schema.cells[index][1]
+        if kind in "fib":
+            steps, times = np.frombuffer(table.steps, np.int64), np.frombuffer(table.times, np.int64)
+            values = to_floats(kind, table.columns[index])
+            name = ChunkName(stream, key, table.writer, kind)
+            chunk = Chunk(name, np.frombuffer(table.numbers, np.int64), steps, times, values)
+            ascends = {name: _is_table_ascending(table, name, column) for name, column in _sources(chunk)}
+            yield _Found(chunk, ascends)
+
+
+def _sources(chunk: Chunk) -> tuple[tuple[str, NDArray[np.int64]], ...]:
+    return ("steps", chunk.steps), ("times", chunk.times)
+
+
+def _others(data: RunData, stream: str, key: str, writer: str) -> list[Chunk]:
+    """Return what the same process logged of the series that is the x axis."""
+    found = (found.chunk for found in _find(data, stream, key, is_live=False))
+    return [chunk for chunk in found if chunk.name.writer == writer]
+
+
 def _join(parts: list[_Part]) -> _Part:
     """Bring what one writer logged with several schemas into the order in which it was logged."""
     if len(parts) == 1:
         return parts[0]
-    numbers = np.concatenate([part.numbers for part in parts])
-    order = np.argsort(numbers, kind="stable")
+    rows = np.concatenate([part.rows for part in parts])
+    order = np.argsort(rows, kind="stable")
     raw = np.concatenate([part.raw for part in parts])[order]
     values = np.concatenate([part.values for part in parts])[order]
-    return _Part(parts[0].writer, numbers[order], raw, values, _is_ascending(raw))
+    return _Part(parts[0].writer, rows[order], raw, values, _is_ascending(raw))
 
 
-def _part(view: RunView, table: Table, index: int, axis: Axis, hidden: int | None) -> _Part | None:
-    values = numbers_of(table, index)
-    if values is None:
-        return None
-    numbers = np.frombuffer(table.numbers, np.uint64)
+def _part(found: _Found, axis: Axis, others: list[Chunk], hidden: int | None) -> _Part:
+    chunk = found.chunk
     if axis.source:
-        raw = np.frombuffer(table.steps if axis.source == "steps" else table.times, np.int64)
+        raw: NDArray[Any] = chunk.steps if axis.source == "steps" else chunk.times
         if hidden is None:
-            return _Part(table.writer, numbers, raw, values, _is_table_ascending(table, axis.source, raw))
+            return _Part(chunk.name.writer, chunk.rows, raw, chunk.values, found.sorted[axis.source])
         is_shown = np.ones(len(raw), np.bool_)
     else:
-        raw = _aligned(view, table, axis.key)
+        raw = aligned(chunk.rows, chunk.steps, others)
         is_shown = np.isfinite(raw)
     if hidden is not None:
-        is_shown &= np.frombuffer(table.steps, np.int64) < hidden
+        is_shown &= chunk.steps < hidden
     raw = raw[is_shown]
-    return _Part(table.writer, numbers[is_shown], raw, values[is_shown], _is_ascending(raw))
-
-
-def numbers_of(table: Table, index: int) -> NDArray[np.float64] | None:
-    """Return a column as numbers, a view where it can be one; None if it holds none."""
-    kind = table.schema.cells[index][1]
-    column: Any = table.columns[index]
-    if kind == "f":
-        return np.frombuffer(column, np.float64)
-    if kind == "i":
-        return np.frombuffer(column, np.int64).astype(np.float64)
-    return np.frombuffer(column, np.uint8).astype(np.float64) if kind == "b" else None
-
-
-def _aligned(view: RunView, table: Table, key: str) -> NDArray[np.float64]:
-    """Return for each row of a table the value of another series: of the same row, or logged at the same step."""
-    place = next((at for at, (name, _) in enumerate(table.schema.cells) if name == key), None)
-    if place is not None and (found := numbers_of(table, place)) is not None:
-        return found
-    steps, values = _by_step(view, table, key)
-    wanted = np.frombuffer(table.steps, np.int64)
-    if not len(steps):
-        return np.full(len(wanted), np.nan)
-    places = np.minimum(np.searchsorted(steps, wanted), len(steps) - 1)
-    return np.where(steps[places] == wanted, values[places], np.nan)
-
-
-def _by_step(view: RunView, like: Table, key: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return each step at which a table's writer logged a key, ascending, and the last value there."""
-    entry = view.tables.series.get((like.schema.stream, key))
-    found = [
-        (table, values)
-        for table, index in (entry.places if entry else ())
-        if table.writer == like.writer and (values := numbers_of(table, index)) is not None
-    ]
-    if not found:
-        return np.empty(0, np.int64), np.empty(0)
-    steps = np.concatenate([np.frombuffer(table.steps, np.int64) for table, _ in found])
-    numbers = np.concatenate([np.frombuffer(table.numbers, np.uint64) for table, _ in found])
-    values = np.concatenate([values for _, values in found])
-    order = np.lexsort((numbers, steps))
-    steps, values = steps[order], values[order]
-    is_last = np.append(steps[1:] != steps[:-1], True)
-    return steps[is_last], values[is_last]
+    return _Part(chunk.name.writer, chunk.rows[is_shown], raw, chunk.values[is_shown], _is_ascending(raw))
 
 
 def _is_table_ascending(table: Table, source: str, raw: NDArray[np.int64]) -> bool:

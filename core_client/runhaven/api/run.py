@@ -5,25 +5,27 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime
-from enum import IntEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from runhaven.api.data import RunData
 from runhaven.api.history import OWN_KEYS, Scan, bucketed, only, to_frame
-from runhaven.api.series import Series
+from runhaven.api.series import list_series
 from runhaven.api.summary import Summary
 from runhaven.errors import NotFoundError
 from runhaven.journal.reader import JournalReader
-from runhaven.metric import rule_for
 from runhaven.platform.process import is_alive
+from runhaven.sealed.seal import open_sealed
+from runhaven.sealed.view import replay
 from runhaven.store.liveness import state
 from runhaven.store.view import RunView
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from runhaven.api.series import Curve
+    from runhaven.api.series import Curve, Series
     from runhaven.journal.record import Damage
     from runhaven.metric import Metric
+    from runhaven.sealed.run import SealedRun
     from runhaven.store.console import LogLine
     from runhaven.store.layout import RunDirectory
     from runhaven.store.liveness import State
@@ -32,22 +34,14 @@ if TYPE_CHECKING:
 _SEEMS_GONE = ("crashed", "lost", "preempted")
 
 
-class _Depth(IntEnum):
-    """How much of the journals is read."""
-
-    FACTS = 0
-    LINES = 1
-    ROWS = 2
-
-
-class _Held(NamedTuple):
+class _Facts(NamedTuple):
     reader: JournalReader
     view: RunView
-    depth: _Depth
+    has_lines: bool
 
 
 class Run:
-    """Reads one run. Cheap to make; the journals are read when something of them is first asked for.
+    """Reads one run. Cheap to make; what it is asked for is read then, sealed parts page by page.
 
     What was read stays; `refresh` takes in what was written since.
     """
@@ -56,7 +50,8 @@ class Run:
         """Name a run; reads nothing yet."""
         self._directory = directory
         self._lock = threading.RLock()
-        self._held: _Held | None = None
+        self._facts_held: _Facts | None = None
+        self._data_held: RunData | None = None
         self._seen_us = 0
 
     # Reading
@@ -64,34 +59,60 @@ class Run:
     def refresh(self) -> bool:
         """Take in what was written since; True if there was anything."""
         with self._lock:
-            is_new = self._held is None
+            is_new = self._facts_held is None and self._data_held is None
             return bool(self._facts.sessions) if is_new else self._poll()
 
     def _poll(self) -> bool:
-        held = self._held
-        records = held.reader.poll() if held else []
-        if not held or not records:
-            return False
-        held.view.fold(records)
-        # A sign of life by this machine's clock, should that of the run's host be wrong.
-        self._seen_us = time.time_ns() // 1000
-        return True
-
-    def _view(self, depth: _Depth) -> RunView:
-        """Return the folded journals, reading them at the first use, and again when more of them is asked for."""
-        with self._lock:
-            if self._held is None or self._held.depth < depth:
-                spool = self._directory.manifest().spool_here()
-                has_rows = depth == _Depth.ROWS
-                reader = JournalReader(self._directory.journal, spool=spool, rows="all" if has_rows else "recent")
-                view = RunView(keeps_rows=has_rows, keeps_lines=depth >= _Depth.LINES)
-                view.fold(reader.poll())
-                self._held = _Held(reader, view, depth)
-            return self._held.view
+        """Go on with everything that was read."""
+        is_new = False
+        for held in (self._facts_held, self._data_held):
+            records = held.reader.poll() if held else []
+            if held and records:
+                held.view.fold(records)
+                is_new = True
+        if is_new:
+            # A sign of life by this machine's clock, should that of the run's host be wrong.
+            self._seen_us = time.time_ns() // 1000
+        return is_new
 
     @property
     def _facts(self) -> RunView:
-        return self._view(_Depth.FACTS)
+        return self._view()
+
+    def _view(self, *, has_lines: bool = False) -> RunView:
+        """Return all events folded; of a run without a sealed part, the rows' view serves."""
+        with self._lock:
+            data = self._data_held
+            if data is not None and data.sealed is None:
+                return data.view
+            if self._facts_held is None or (has_lines and not self._facts_held.has_lines):
+                sealed = data.sealed if data else open_sealed(self._directory)
+                reader = self._reader(sealed, "recent")
+                view = RunView(keeps_rows=False, keeps_lines=has_lines)
+                if sealed is not None:
+                    replay(view, sealed, has_lines=has_lines)
+                view.fold(reader.poll())
+                self._facts_held = _Facts(reader, view, has_lines)
+            return self._facts_held.view
+
+    @property
+    def _data(self) -> RunData:
+        """The rows: the sealed part unread, and what the journals hold beyond it."""
+        with self._lock:
+            if self._data_held is None:
+                sealed = open_sealed(self._directory)
+                reader = self._reader(sealed, "all")
+                view = RunView(keeps_rows=True, keeps_lines=True)
+                view.fold(reader.poll())
+                self._data_held = RunData(reader, view, sealed)
+                if sealed is None:
+                    self._facts_held = None
+            return self._data_held
+
+    def _reader(self, sealed: SealedRun | None, rows: Literal["all", "recent"]) -> JournalReader:
+        spool = self._directory.manifest().spool_here()
+        since = sealed.manifest.positions if sealed else None
+        return JournalReader(self._directory.journal, spool=spool, rows=rows, since=since)
 
     # What it is
 
@@ -248,30 +269,21 @@ class Run:
         """Stretches of its journals that cannot be read."""
         with self._lock:
             found = self._facts.damage
-            if self._held is None:
+            held = self._facts_held or self._data_held
+            if held is None:
                 return found
             # What nobody will complete any more is no longer "not yet".
             is_over = self.state != "running" or not self._facts.sessions
-            unread = self._held.reader.unread() if is_over else []
-            return [*self._held.reader.damage, *unread, *found]
+            unread = held.reader.unread() if is_over else []
+            return [*held.reader.damage, *unread, *found]
 
     # Series
 
     def series(self, stream: str | None = None) -> list[Series]:
         """List the series, of one stream or of all."""
         with self._lock:
-            view = self._view(_Depth.ROWS)
-            found: list[Series] = []
-            for entry in view.tables.series.values():
-                if stream is not None and entry.stream != stream:
-                    continue
-                rule = rule_for(view.metrics, entry.key) if not entry.stream.startswith("node=") else None
-                axis, is_hidden = (rule.step_metric, rule.hidden) if rule else (None, False)
-                steps = entry.step_min, entry.step_max
-                found.append(
-                    Series(entry.stream, entry.key, entry.type, entry.count, *steps, entry.last, axis, is_hidden)
-                )
-            return sorted(found, key=lambda series: (series.stream, series.key))
+            data, metrics = self._data, self._facts.metrics
+            return list_series(data, metrics, stream)
 
     def curve(
         self,
@@ -300,9 +312,8 @@ class Run:
         from runhaven.api.curve import make_curve
 
         with self._lock:
-            view = self._view(_Depth.ROWS)
             return make_curve(
-                view, key, stream=stream, x=x, buckets=buckets, bounds=(start, stop), origin_us=self.created
+                self._data, key, stream=stream, x=x, buckets=buckets, bounds=(start, stop), origin_us=self.created
             )
 
     def scan_history(
@@ -327,7 +338,7 @@ class Run:
             A dict with `_step`, `_timestamp` (seconds since the epoch), `_runtime` (seconds) and the values.
         """
         with self._lock:
-            found = Scan(self._view(_Depth.ROWS), stream=_stream(stream), origin_us=self.created)
+            found = Scan(self._data, stream=_stream(stream), origin_us=self.created)
         rows = found.rows(min_step=min_step, max_step=max_step)
         yield from rows if keys is None else only(rows, ["_step", *keys])
 
@@ -358,8 +369,8 @@ class Run:
         wanted = None if keys is None else [*keys, *axis]
         self._check_keys([*(keys or []), *axis], _stream(stream))
         with self._lock:
-            view, names = self._view(_Depth.ROWS), {"stream": _stream(stream), "x_axis": x_axis}
-            found = bucketed(view, origin_us=self.created, samples=samples, keys=wanted, **names)
+            names = {"stream": _stream(stream), "x_axis": x_axis}
+            found = bucketed(self._data, origin_us=self.created, samples=samples, keys=wanted, **names)
         return to_frame(found) if pandas else found
 
     def _check_keys(self, keys: Sequence[str], stream: str) -> None:
@@ -384,12 +395,12 @@ class Run:
             after: Leave out the lines up to this number.
             limit: How many lines at most, the newest.
         """
-        return self._view(_Depth.LINES).console.lines(after=after, limit=limit)
+        return self._view(has_lines=True).console.lines(after=after, limit=limit)
 
     @property
     def log_count(self) -> int:
         """How many lines the run printed."""
-        return self._view(_Depth.LINES).console.count
+        return self._view(has_lines=True).console.count
 
     def __repr__(self) -> str:
         """Show name, path and state."""

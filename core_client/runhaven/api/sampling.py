@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from runhaven.api.data import RunData
     from runhaven.store.table import Table
-    from runhaven.store.view import RunView
 
     Places = NDArray[np.int64]
     Mask = NDArray[np.bool_]
@@ -45,16 +45,16 @@ class Rows:
         cells: Which cells each key has.
     """
 
-    def __init__(self, view: RunView, stream: str) -> None:
+    def __init__(self, data: RunData, stream: str) -> None:
         """Find out which rows of the tables belong together."""
-        self._tables = [table for table in view.tables.of_stream(stream) if len(table)]
+        self._tables = [table for table in data.tables(stream) if len(table)]
         self._offsets = np.cumsum([0, *(len(table) for table in self._tables)])
         steps = np.concatenate([np.frombuffer(table.steps, np.int64) for table in self._tables])
         times = np.concatenate([np.frombuffer(table.times, np.int64) for table in self._tables])
         self._numbers = np.concatenate([np.frombuffer(table.numbers, np.uint64) for table in self._tables])
         self._row, count = _merge(self._tables, steps, self._numbers)
 
-        hidden = hidden_from(view, stream)
+        hidden = hidden_from(data, stream)
         is_shown = np.array([not table.schema.cells for table in self._tables]).repeat(np.diff(self._offsets))
         self.cells: dict[str, Cells] = {}
         for key in dict.fromkeys(key for table in self._tables for key, _ in table.schema.cells):
@@ -125,10 +125,10 @@ def _merge(tables: list[Table], steps: Places, numbers: NDArray[np.uint64]) -> t
 
 
 def sample(
-    view: RunView, *, stream: str, origin_us: int, samples: int, keys: Sequence[str] | None, x_axis: str
+    data: RunData, *, stream: str, origin_us: int, samples: int, keys: Sequence[str] | None, x_axis: str
 ) -> list[dict[str, Any]]:
     """Return at most `samples` buckets of the rows that hold all `keys`, in the order of `x_axis`."""
-    rows = Rows(view, stream)
+    rows = Rows(data, stream)
     wanted = list(rows.cells) if keys is None else [key for key in dict.fromkeys(keys) if key not in OWN_KEYS]
     kept = rows.is_shown.copy()
     for key in () if keys is None else wanted:

@@ -5,11 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runhaven.metric import rule_for
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
+    from runhaven.api.data import RunData
     from runhaven.journal.record import CellType
+    from runhaven.metric import Metric
+    from runhaven.sealed.index import SeriesIndex
+    from runhaven.store.table import SeriesEntry
 
     Floats = NDArray[np.float64]
 
@@ -39,6 +47,34 @@ class Series:
     last: Any
     axis: str | None
     is_hidden: bool
+
+
+def list_series(data: RunData, metrics: Mapping[str, Metric], stream: str | None) -> list[Series]:
+    """List the series of one stream, or of all."""
+    found: dict[tuple[str, str], list[SeriesEntry | SeriesIndex]] = {}
+    sealed = data.sealed.all_series() if data.sealed else ()
+    for entry in (*sealed, *data.view.tables.series.values()):
+        if stream is None or entry.stream == stream:
+            found.setdefault((entry.stream, entry.key), []).append(entry)
+    return [_merge(name, entries, metrics) for name, entries in sorted(found.items())]
+
+
+def _merge(
+    name: tuple[str, str], entries: Sequence[SeriesEntry | SeriesIndex], metrics: Mapping[str, Metric]
+) -> Series:
+    newest = max(entries, key=lambda entry: entry.last_us)
+    rule = rule_for(metrics, name[1]) if not name[0].startswith("node=") else None
+    return Series(
+        stream=name[0],
+        key=name[1],
+        type="s" if newest.type == "S" else newest.type,  # pyright: ignore[reportArgumentType] - else those of cells
+        count=sum(entry.count for entry in entries),
+        step_min=min(entry.step_min for entry in entries),
+        step_max=max(entry.step_max for entry in entries),
+        last=newest.last,
+        axis=rule.step_metric if rule else None,
+        is_hidden=bool(rule and rule.hidden),
+    )
 
 
 @dataclass(frozen=True, slots=True)

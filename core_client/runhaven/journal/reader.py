@@ -30,7 +30,7 @@ from runhaven.journal.record import Damage, Event
 from runhaven.journal.source import FrameSource, TailSource
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from runhaven.journal.frame import Frame
@@ -44,6 +44,20 @@ _AHEAD_RECENT = 16 << 10
 _UNREADABLE = (ValueError, KeyError, RecursionError)
 
 
+class Position(NamedTuple):
+    """How far a writer's journal has been read.
+
+    Attributes:
+        number: The record to go on with.
+        offset: Where the next frame begins in the journal file.
+        layouts: The schemas that were met so far, as `Layout.describe` writes them.
+    """
+
+    number: int
+    offset: int
+    layouts: tuple[str, ...]
+
+
 class JournalReader:
     """Hands out what all writers of one run have written, each record once.
 
@@ -51,19 +65,33 @@ class JournalReader:
         damage: Stretches that could not be read so far.
     """
 
-    def __init__(self, directory: Path, *, spool: Path | None = None, rows: Literal["all", "recent"] = "all") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        spool: Path | None = None,
+        rows: Literal["all", "recent"] = "all",
+        since: Mapping[str, Position] | None = None,
+    ) -> None:
         """Prepare to read; touches no file yet.
 
         Args:
             directory: The run's journal directory.
             spool: Where the tails lie when the run directory is on a network file system.
             rows: "recent" leaves out the rows that a later `snapshot` event of their writer sums up.
+            since: Where to go on with the writers that were read before.
         """
         self.damage: list[Damage] = []
         self._directory = directory
         self._spool = spool
         self._is_recent = rows == "recent"
         self._writers: dict[str, _WriterReader] = {}
+        self._since = since or {}
+
+    @property
+    def positions(self) -> dict[str, Position]:
+        """How far each writer's journal has been read, those of `since` included."""
+        return {**self._since, **{name: writer.position for name, writer in self._writers.items()}}
 
     def poll(self) -> list[RowBlock | Event]:
         """Return all records that are new since the last poll, writer by writer in the order of their start."""
@@ -74,6 +102,8 @@ class JournalReader:
             if writer is None:
                 path = self._directory / f"{name}.rhj"
                 writer = self._writers[name] = _WriterReader(name, path, self.damage, is_recent=self._is_recent)
+                if name in self._since:
+                    writer.go_on(self._since[name])
             found += writer.poll(tails.get(name, []))
         return found
 
@@ -136,6 +166,21 @@ class _WriterReader:
         self._layouts: dict[int, Layout] = {}
         self._found: list[_Record] = []
         self._closed: list[_ClosedRows] = []
+
+    @property
+    def position(self) -> Position:
+        """How far it has read."""
+        layouts = tuple(
+            layout.describe().decode("utf-8", "surrogatepass") for _, layout in sorted(self._layouts.items())
+        )
+        return Position(self._next, self._frames.unread[0], layouts)
+
+    def go_on(self, position: Position) -> None:
+        """Leave out what was read before."""
+        self._next = position.number
+        self._frames.go_on(position.offset)
+        for layout in position.layouts:
+            self._define(layout.encode("utf-8", "surrogatepass"))
 
     def poll(self, tails: list[Path]) -> list[_Record]:
         """Return what is new."""

@@ -62,6 +62,10 @@ class FrameSource:
         """Where the bytes start that are no sound frame yet, and how many they are."""
         return self._position, max(0, self._size - self._position)
 
+    def go_on(self, offset: int) -> None:
+        """Begin at a frame that was reached before."""
+        self._position = offset
+
     def close(self) -> None:
         """Let go of the file until it is read from again."""
         self._window = memoryview(b"")

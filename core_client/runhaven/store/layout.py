@@ -122,6 +122,16 @@ def _check_format(found: object, path: Path) -> None:
         raise StoreError(message)
 
 
+def cache_of(root: Path) -> Path:
+    """Return the directory on this machine for what is derived from a store, and may be deleted at any time."""
+    try:
+        name = str(_read_json(root / "runhaven.json")["store"])
+    except (StoreError, KeyError):
+        name = hashlib.sha256(str(root.absolute()).encode()).hexdigest()[:26]
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "runhaven" / name
+
+
 class Store:
     """A directory of runs.
 

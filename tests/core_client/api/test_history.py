@@ -8,7 +8,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runhaven.api.history import bucketed
-from runhaven.api.run import _Depth
 from runhaven.errors import NotFoundError
 
 FEW = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
@@ -180,11 +179,11 @@ def test_columns_and_rows_are_sampled_alike(write_run, rows, later, samples, key
         "keys": wanted,
         "x_axis": x_axis,
     }
-    view = run._view(_Depth.ROWS)
-    quick = bucketed(view, **asked)
+    data = run._data
+    quick = bucketed(data, **asked)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("runhaven.api.history.find_spec", lambda _: None)
-        slow = bucketed(view, **asked)
+        slow = bucketed(data, **asked)
 
     assert same(*([plain(row) for row in found] for found in (quick, slow)))
 

@@ -1,0 +1,63 @@
+"""The rows of a run wherever they lie: those that are sealed, and those that only the journals hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runhaven.journal.reader import JournalReader
+    from runhaven.sealed.run import SealedRun
+    from runhaven.store.table import Table
+    from runhaven.store.view import RunView
+
+
+class RunData(NamedTuple):
+    """What was read of a run.
+
+    Attributes:
+        reader: Goes on where the sealed part ends.
+        view: What it found, with the rows.
+        sealed: The sealed part; None without one.
+    """
+
+    reader: JournalReader
+    view: RunView
+    sealed: SealedRun | None
+
+    def tables(self, stream: str) -> list[Table]:
+        """Return all rows of a stream by writer and schema, in the order in which the writers started."""
+        live = self.view.tables.of_stream(stream)
+        if self.sealed is None:
+            return live
+        return sorted([*self.sealed.tables(stream), *live], key=lambda table: table.writer)
+
+    def count_rows(self, stream: str) -> int:
+        """Count the rows of a stream, if not more: sealed rows count once for the series that has most."""
+        live = sum(map(len, self.view.tables.of_stream(stream)))
+        sealed = self.sealed.segments if self.sealed else ()
+        return live + sum(
+            max((series.count for series in segment.index.series if series.stream == stream), default=0)
+            for segment in sealed
+        )
+
+    def extents(self, stream: str) -> Iterator[tuple[str, str, int]]:
+        """Yield writer, key and least step of each stretch of a series of a stream."""
+        if self.sealed is not None:
+            yield from self.sealed.extents(stream)
+        for table in self.view.tables.of_stream(stream):
+            if len(table):
+                first = min(table.steps)
+                yield from ((table.writer, key, first) for key, _ in table.schema.cells)
+
+    @property
+    def writers(self) -> set[str]:
+        """All writers of the run."""
+        return {*self.view.sessions, *(self.sealed.manifest.positions if self.sealed else ())}
+
+    @property
+    def resumed(self) -> list[str]:
+        """The writers that went on with the run, in order; what earlier ones wrote past their start is hidden."""
+        sealed = self.sealed.manifest.resumed if self.sealed else ()
+        return sorted({*sealed, *self.view.resumptions()})

@@ -1,0 +1,197 @@
+"""Seals what a run's journals hold beyond what is sealed: a pure function of their ranges, so that two may do it at once."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import logging
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from runhaven.journal.reader import JournalReader
+from runhaven.journal.record import RowBlock
+from runhaven.sealed.manifest import Manifest, newest, place_to_read, place_to_write
+from runhaven.store.table import Tables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from runhaven.journal.reader import Position
+    from runhaven.journal.record import Event
+    from runhaven.metric import Metric
+    from runhaven.sealed.run import SealedRun
+    from runhaven.store.layout import RunDirectory
+
+logger = logging.getLogger("runhaven")
+
+FILES = ("points.parquet", "cells.parquet", "values.parquet", "events.parquet", "console.parquet", "index.json")
+_NEWEST_ONLY = frozenset({"heartbeat", "snapshot"})
+_ATTEMPTS = 3
+
+
+class Sealed(NamedTuple):
+    """What an act of sealing did.
+
+    Attributes:
+        rows: How many rows were sealed.
+        points: How many points.
+        bytes: What the new files take.
+    """
+
+    rows: int
+    points: int
+    bytes: int
+
+
+@functools.cache
+def can_seal() -> bool:
+    """Tell whether the packages are there that sealing and reading what is sealed need."""
+    zstd = "compression" if sys.version_info >= (3, 14) else "backports"
+    return all(find_spec(module) is not None for module in ("numpy", "arro3", zstd))
+
+
+def open_sealed(run: RunDirectory) -> SealedRun | None:
+    """Return what is sealed of a run; None without anything, or without the packages while the journals are whole."""
+    manifest = newest(place_to_read(run))
+    if not manifest.segments:
+        return None
+    has_journals = all((run.journal / f"{writer}.rhj").exists() for writer in manifest.positions)
+    if has_journals and not can_seal():
+        return None
+    from runhaven.sealed.run import SealedRun
+
+    return SealedRun(run)
+
+
+def seal(run: RunDirectory) -> Sealed | None:
+    """Seal all that is not sealed yet; None if there is nothing.
+
+    Safe to be killed at any moment, and to be done by several processes at once. The journals stay.
+
+    Raises:
+        ImportError: If a package that it needs is missing.
+        OSError: If nothing can be written.
+    """
+    for _ in range(_ATTEMPTS):
+        place = place_to_write(run)
+        before = newest(place)
+        work = _read(run, before)
+        if work is None:
+            return None
+        done = _write(place, work)
+        if work.manifest.commit(place):
+            return done
+        # Another sealer was first; its files may be these very ones.
+        _remove_unless_named(place, work.name)
+    return None
+
+
+class _Work(NamedTuple):
+    name: str
+    manifest: Manifest
+    tables: Tables
+    events: list[Event]
+    metrics: Mapping[str, Metric]
+    recent: list[RowBlock]
+
+
+def _read(run: RunDirectory, before: Manifest) -> _Work | None:
+    """Read what the journals hold beyond the manifest."""
+    from runhaven.sealed.segment import Segment
+    from runhaven.store.view import RunView
+
+    reader = JournalReader(run.journal, spool=run.manifest().spool_here(), since=before.positions)
+    records = reader.poll()
+    positions = reader.positions
+    if not records:
+        return None
+    view = RunView(keeps_rows=False)
+    place = place_to_write(run)
+    for name in before.segments:
+        view.fold(Segment(place, name).replay())
+    tables, events = Tables(), list["Event"]()
+    for record in records:
+        if isinstance(record, RowBlock):
+            tables.add(record)
+        else:
+            events.append(record)
+    view.fold(records)
+    recent = [block.since(view.sessions[block.writer].snapshot) for block in records if isinstance(block, RowBlock)]
+    last_us = {writer: session.last_us for writer, session in view.sessions.items()}
+    name = _name(before.positions, positions)
+    resumed, damage = tuple(view.resumptions()), (*before.damage, *reader.damage)
+    manifest = Manifest(before.number + 1, (*before.segments, name), positions, last_us, resumed, damage)
+    return _Work(name, manifest, tables, events, view.metrics, [block for block in recent if len(block)])
+
+
+def _name(before: Mapping[str, Position], after: Mapping[str, Position]) -> str:
+    """Name a segment by what it covers."""
+    ranges = {writer: (before[writer].number if writer in before else 0, end.number) for writer, end in after.items()}
+    changed = sorted((writer, *span) for writer, span in ranges.items() if span[0] != span[1])
+    return hashlib.sha256(json.dumps(changed).encode()).hexdigest()[:16]
+
+
+def _write(place: Path, work: _Work) -> Sealed:
+    from runhaven.platform.files import replace_atomically
+    from runhaven.sealed.write import write_events, write_lines, write_rows
+
+    files = place / work.name
+    index = write_rows(files, list(work.tables), work.metrics)
+    write_events(files.with_name(f"{work.name}.events.parquet"), _events(work))
+    write_lines(files.with_name(f"{work.name}.console.parquet"), _lines(work.events))
+    replace_atomically(files.with_name(f"{work.name}.index.json"), index.dump())
+    size = sum(path.stat().st_size for part in FILES if (path := place / f"{work.name}.{part}").exists())
+    return Sealed(index.rows, sum(series.count for series in index.series), size)
+
+
+def _events(work: _Work) -> list[tuple[str, int, int, str, str]]:
+    """Return the events to keep, of heartbeats and snapshots the newest, and the rows that no snapshot sums up."""
+    newest_of: dict[tuple[str, str], int] = {}
+    for event in work.events:
+        kind = str(event.data.get("event"))
+        if kind in _NEWEST_ONLY:
+            newest_of[event.writer, kind] = event.number
+    kept: list[tuple[str, int, int, str, str]] = []
+    for event in work.events:
+        kind = str(event.data.get("event"))
+        if kind != "console" and newest_of.get((event.writer, kind), event.number) == event.number:
+            kept.append((event.writer, event.number, _time(event), _word(kind), json.dumps(event.data)))
+    kept += [(block.writer, block.numbers[0], block.times[0], "rows", _dump(block)) for block in work.recent]
+    return sorted(kept)
+
+
+def _time(event: Event) -> int:
+    time = event.data.get("time")
+    return time if isinstance(time, int) and abs(time) < 2**63 else 0
+
+
+def _word(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _dump(block: RowBlock) -> str:
+    columns: list[list[Any]] = [list(column) for column in block.columns]
+    rows = {"numbers": list(block.numbers), "steps": list(block.steps), "times": list(block.times)}
+    return json.dumps({"stream": block.schema.stream, "cells": block.schema.cells, **rows, "columns": columns})
+
+
+def _lines(events: Sequence[Event]) -> list[tuple[str, int, int, str, str]]:
+    found: list[tuple[str, int, int, str, str]] = []
+    for event in events:
+        if event.data.get("event") == "console":
+            try:
+                stream = _word(str(event.data["stream"]))
+                lines = [(int(time), _word(str(text))) for time, text in event.data["lines"]]
+            except (LookupError, TypeError, ValueError):
+                continue
+            found += [(event.writer, event.number, time, stream, text) for time, text in lines]
+    return found
+
+
+def _remove_unless_named(place: Path, name: str) -> None:
+    if name not in newest(place).segments:
+        for part in FILES:
+            (place / f"{name}.{part}").unlink(missing_ok=True)

@@ -1,0 +1,210 @@
+"""Reads one sealed segment: chunks of points, cells of the pyramid, rows, events and lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from array import array
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from runhaven.journal.record import Event, RowBlock, Schema
+from runhaven.missing import require
+from runhaven.sealed import index as indexes
+from runhaven.sealed.chunk import Chunk, ChunkName
+from runhaven.sealed.pages import Column, read_column
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from runhaven.sealed.index import ChunkEntry, Index, LevelEntry, SeriesIndex
+else:
+    np = require("numpy", feature="reading sealed runs", package="runhaven[ui]")
+
+arrow = require("arro3.core", feature="reading sealed runs", package="runhaven[ui]")
+parquet = require("arro3.io", feature="reading sealed runs", package="runhaven[ui]")
+
+CACHE_BYTES = 256 << 20
+
+
+class _Cache:
+    """The stretches of columns that were read last, up to so many bytes in all; shared by all segments."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self._held: OrderedDict[tuple[str, str, int, int], NDArray[Any]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, place: tuple[str, str, int, int]) -> NDArray[Any] | None:
+        with self._lock:
+            found = self._held.get(place)
+            if found is not None:
+                self._held.move_to_end(place)
+            return found
+
+    def put(self, place: tuple[str, str, int, int], values: NDArray[Any]) -> None:
+        with self._lock:
+            if place not in self._held:
+                self._held[place] = values
+                self._left -= values.nbytes
+            while self._left < 0 and self._held:
+                _, oldest = self._held.popitem(last=False)
+                self._left += oldest.nbytes
+
+
+_cache = _Cache(CACHE_BYTES)
+
+
+class Line(NamedTuple):
+    """A printed line: writer, microseconds since the epoch, "stdout" or "stderr", text."""
+
+    writer: str
+    time_us: int
+    stream: str
+    text: str
+
+
+class Segment:
+    """One sealed segment; reads nothing before it is asked.
+
+    Attributes:
+        name: Its name.
+    """
+
+    def __init__(self, directory: Path, name: str) -> None:
+        """Name a segment."""
+        self.name = name
+        self._files = directory / name
+        self._index: Index | None = None
+        self._series: dict[tuple[str, str], SeriesIndex] = {}
+        self._lock = threading.Lock()
+
+    def _path(self, part: str) -> Path:
+        return self._files.with_name(f"{self.name}.{part}")
+
+    @property
+    def index(self) -> Index:
+        """What it holds.
+
+        Raises:
+            StoreError: If it cannot be read.
+            OSError: If it is gone.
+        """
+        with self._lock:
+            if self._index is None:
+                self._index = indexes.load(self._path("index.json").read_bytes())
+                self._series = {(series.stream, series.key): series for series in self._index.series}
+        return self._index
+
+    def series(self, stream: str, key: str) -> SeriesIndex | None:
+        """Return one series; None if it has no such one."""
+        _ = self.index
+        return self._series.get((stream, key))
+
+    # Columns
+
+    def points(self, names: Sequence[str], start: int, stop: int) -> list[NDArray[Any]]:
+        """Return a stretch of columns of points.parquet: "row", "step", "time" (microseconds) or "value"."""
+        return self._read("points.parquet", self.index.points, names, start, stop)
+
+    def cells(self, names: Sequence[str], level: LevelEntry) -> list[NDArray[Any]]:
+        """Return columns of a level: "step", "time", "x", "min", "max", "last", "count" or "nonfinite"."""
+        return self._read("cells.parquet", self.index.cells, names, level.start, level.start + level.length)
+
+    def _read(
+        self, part: str, columns: dict[str, Any], names: Sequence[str], start: int, stop: int
+    ) -> list[NDArray[Any]]:
+        path = f"{self._files}.{part}"
+        found = [_cache.get((path, name, start, stop)) for name in names]
+        if all(values is not None for values in found):
+            return cast("list[NDArray[Any]]", found)
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        try:
+            read = [_read_column(fd, path, columns, name, start, stop) for name in names]
+        finally:
+            os.close(fd)
+        for name, values in zip(names, read, strict=True):
+            _cache.put((path, name, start, stop), values)
+        return read
+
+    # Chunks
+
+    def chunk(self, series: SeriesIndex, entry: ChunkEntry) -> Chunk:
+        """Return all points of a chunk."""
+        columns = self.points(("row", "step", "time", "value"), entry.start, entry.stop)
+        return Chunk(ChunkName(series.stream, series.key, entry.writer, entry.type), *columns)
+
+    def text_chunk(self, series: SeriesIndex, entry: ChunkEntry) -> Chunk:
+        """Return all texts of a chunk; its values are decoded."""
+        table = self._text_table()
+        span = slice(entry.start, entry.stop)
+        texts = table["value"][span]
+        values: list[Any] = texts
+        if entry.type in "jS":
+            values = [json.loads(text) for text in texts]
+        elif entry.type == "i":
+            values = [int(text) for text in texts]
+        name = ChunkName(series.stream, series.key, entry.writer, entry.type)
+        return Chunk(name, table["row"][span], table["step"][span], table["time"][span], values)
+
+    def _text_table(self) -> dict[str, Any]:
+        table = parquet.read_parquet(self._path("values.parquet"), batch_size=1 << 16).read_all()
+        found: dict[str, Any] = {name: _numbers(table, name) for name in ("row", "step", "time")}
+        return found | {"value": table["value"].to_pylist()}
+
+    # Events
+
+    def replay(self) -> Iterator[RowBlock | Event]:
+        """Yield the events, and the rows that no snapshot sums up."""
+        for writer, number, _, kind, data in self._rows(
+            "events.parquet", ("writer", "number", "time", "event", "data")
+        ):
+            content = json.loads(data)
+            yield _block(writer, content) if kind == "rows" else Event(writer, number, content)
+
+    def lines(self) -> Iterator[Line]:
+        """Yield what was printed."""
+        for writer, _, time, stream, text in self._rows(
+            "console.parquet", ("writer", "number", "time", "stream", "text")
+        ):
+            yield Line(writer, time, stream, text)
+
+    def _rows(self, part: str, columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+        path = self._path(part)
+        if path.exists():
+            table = parquet.read_parquet(path, batch_size=1 << 16).read_all()
+            found = [
+                _numbers(table, name).tolist() if name in ("number", "time") else table[name].to_pylist()
+                for name in columns
+            ]
+            yield from zip(*found, strict=True)
+
+
+def _numbers(table: Any, column: str) -> NDArray[np.int64]:
+    return table[column].combine_chunks().cast(arrow.DataType.int64()).to_numpy()
+
+
+def _read_column(fd: int, path: str, columns: dict[str, Any], name: str, start: int, stop: int) -> NDArray[Any]:
+    try:
+        return read_column(fd, Column(*columns[name]), start, stop)
+    except (ValueError, KeyError):
+        # A page of a kind that is not known here: another reader takes the whole column.
+        table: Any = parquet.read_parquet(path, batch_size=1 << 16).read_all()
+        whole = _numbers(table, name) if name == "time" else table[name].combine_chunks().to_numpy()
+        return whole[start:stop]
+
+
+def _block(writer: str, content: dict[str, Any]) -> RowBlock:
+    schema = Schema(content["stream"], tuple((key, kind) for key, kind in content["cells"]))
+    codes = {"f": "d", "i": "q"}
+    columns = tuple(
+        array(codes[kind], column) if kind in codes else bytearray(column) if kind == "b" else column
+        for (_, kind), column in zip(schema.cells, content["columns"], strict=True)
+    )
+    numbers, steps, times = array("Q", content["numbers"]), array("q", content["steps"]), array("q", content["times"])
+    return RowBlock(writer, schema, numbers, steps, times, columns)
