@@ -34,13 +34,10 @@ class RunData(NamedTuple):
         return sorted([*self.sealed.tables(stream), *live], key=lambda table: table.writer)
 
     def count_rows(self, stream: str) -> int:
-        """Count the rows of a stream, if not more: sealed rows count once for the series that has most."""
-        live = sum(map(len, self.view.tables.of_stream(stream)))
+        """Count the rows of a stream."""
         sealed = self.sealed.segments if self.sealed else ()
-        return live + sum(
-            max((series.count for series in segment.index.series if series.stream == stream), default=0)
-            for segment in sealed
-        )
+        live = sum(map(len, self.view.tables.of_stream(stream)))
+        return live + sum(segment.index.rows.get(stream, 0) for segment in sealed)
 
     def extents(self, stream: str) -> Iterator[tuple[str, str, int]]:
         """Yield writer, key and least step of each stretch of a series of a stream."""

@@ -101,14 +101,14 @@ class Index:
         points: Columns of points.parquet, each as `pages.Column`.
         cells: Columns of cells.parquet.
         schemas: Stream and keys of each schema, in the order in which rows hold them.
-        rows: How many rows were sealed.
+        rows: How many rows of each stream were sealed.
     """
 
     series: list[SeriesIndex]
     points: dict[str, Any]
     cells: dict[str, Any]
     schemas: list[tuple[str, list[str]]]
-    rows: int
+    rows: dict[str, int]
 
     def dump(self) -> bytes:
         """Return it as JSON."""

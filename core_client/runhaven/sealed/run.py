@@ -106,7 +106,9 @@ def _exact(chunks: list[Chunk], texts: list[Chunk]) -> Iterator[Chunk]:
         if chunk.name.type != "i":
             yield chunk
             continue
-        values = chunk.values.astype(np.int64)
+        with np.errstate(invalid="ignore"):
+            # What float64 cannot hold is put right below.
+            values = chunk.values.astype(np.int64)
         if (found := large.get(chunk.name)) is not None:
             values[np.searchsorted(chunk.rows, found.rows)] = found.values
         yield chunk._replace(values=values)

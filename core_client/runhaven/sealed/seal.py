@@ -144,7 +144,7 @@ def _write(place: Path, work: _Work) -> Sealed:
     write_lines(files.with_name(f"{work.name}.console.parquet"), _lines(work.events))
     replace_atomically(files.with_name(f"{work.name}.index.json"), index.dump())
     size = sum(path.stat().st_size for part in FILES if (path := place / f"{work.name}.{part}").exists())
-    return Sealed(index.rows, sum(series.count for series in index.series), size)
+    return Sealed(sum(index.rows.values()), sum(series.count for series in index.series), size)
 
 
 def _events(work: _Work) -> list[tuple[str, int, int, str, str]]:

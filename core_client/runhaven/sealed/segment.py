@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from runhaven.journal.record import Event, RowBlock, Schema
 from runhaven.missing import require
 from runhaven.sealed import index as indexes
-from runhaven.sealed.chunk import Chunk, ChunkName
+from runhaven.sealed.chunk import ROW, Chunk, ChunkName
 from runhaven.sealed.pages import Column, read_column
 
 if TYPE_CHECKING:
@@ -98,7 +98,9 @@ class Segment:
         with self._lock:
             if self._index is None:
                 self._index = indexes.load(self._path("index.json").read_bytes())
-                self._series = {(series.stream, series.key): series for series in self._index.series}
+                self._series = {
+                    (series.stream, series.key): series for series in self._index.series if series.type != ROW
+                }
         return self._index
 
     def series(self, stream: str, key: str) -> SeriesIndex | None:

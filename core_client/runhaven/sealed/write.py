@@ -13,7 +13,7 @@ from runhaven.metric import rule_for
 from runhaven.missing import require
 from runhaven.sealed import pyramid
 from runhaven.sealed.axis import aligned
-from runhaven.sealed.chunk import EXACT, take_apart
+from runhaven.sealed.chunk import EXACT, ROW, take_apart
 from runhaven.sealed.index import ChunkEntry, Index, LevelEntry, SeriesIndex
 from runhaven.sealed.pages import columns_of
 from runhaven.value import to_json
@@ -58,14 +58,18 @@ def write_rows(files: Path, tables: Sequence[Table], metrics: Mapping[str, Metri
         OSError: If they cannot be written.
     """
     chunks = take_apart(tables)
-    series = _list_series(chunks)
+    listed = _list_series(chunks)
+    series = {name[:2]: entry for name, entry in listed.items() if not name[2]}
     columns = _write_points(files.with_name(f"{files.name}.points.parquet"), chunks.points)
     by_series = _by_series(chunks.points)
     cells = _write_cells(files.with_name(f"{files.name}.cells.parquet"), series, by_series, metrics)
     _write_texts(files.with_name(f"{files.name}.values.parquet"), chunks.texts)
     orders = dict.fromkeys((table.schema.stream, tuple(key for key, _ in table.schema.cells)) for table in tables)
     schemas = [(stream, list(keys)) for stream, keys in orders]
-    return Index(list(series.values()), columns, cells, schemas, sum(map(len, tables)))
+    rows: dict[str, int] = {}
+    for table in tables:
+        rows[table.schema.stream] = rows.get(table.schema.stream, 0) + len(table)
+    return Index(list(listed.values()), columns, cells, schemas, rows)
 
 
 def _by_series(chunks: Sequence[Chunk]) -> dict[tuple[str, str], list[Chunk]]:
@@ -75,15 +79,16 @@ def _by_series(chunks: Sequence[Chunk]) -> dict[tuple[str, str], list[Chunk]]:
 # What there is
 
 
-def _list_series(chunks: Chunks) -> dict[tuple[str, str], SeriesIndex]:
-    found: dict[tuple[str, str], SeriesIndex] = {}
+def _list_series(chunks: Chunks) -> dict[tuple[str, str, bool], SeriesIndex]:
+    """Return each series by stream, key and whether it stands for rows without cells."""
+    found: dict[tuple[str, str, bool], SeriesIndex] = {}
     for part, is_text in ((chunks.points, False), (chunks.texts, True)):
         start = 0
         for chunk in part:
             name = chunk.name
-            entry = found.get(name[:2])
-            if entry is None:
-                entry = found[name[:2]] = SeriesIndex(name.stream, name.key, name.type)
+            entry = found.setdefault(
+                (name.stream, name.key, name.type == ROW), SeriesIndex(name.stream, name.key, name.type)
+            )
             place = _entry(chunk, start)
             start = place.stop
             (entry.texts if is_text else entry.points).append(place)
