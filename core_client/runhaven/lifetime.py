@@ -17,6 +17,8 @@ from runhaven.capture.console import Console
 from runhaven.capture.exceptions import describe_exception
 from runhaven.platform.lock import FileLock
 from runhaven.recorder import Recorder
+from runhaven.sealed.seal import can_seal, pending_bytes, seal
+from runhaven.store.layout import RunDirectory
 
 if TYPE_CHECKING:
     from runhaven._run import Run
@@ -30,6 +32,8 @@ HEARTBEAT_INTERVAL_S = 10.0
 CONTROL_INTERVAL_S = 2.0
 LIVE_FILES_INTERVAL_S = 30.0
 FINISH_TIMEOUT_S = 10.0
+SEALED_FROM_BYTES = 1 << 20
+SEALED_TO_BYTES = 16 << 20
 _SHOWN = 10
 
 
@@ -246,6 +250,19 @@ class Lifetime:
         if self._run.role == "main":
             self._run.emit({"event": "finish", "exit_code": exit_code}, is_vital=True)
         self._journal.close()
+        self._seal()
+
+    def _seal(self) -> None:
+        """Seal a run that is large enough to be worth it, and small enough not to hold up the end of the process."""
+        directory = self._run.identity.directory
+        if directory is None or self._run.role != "main":
+            return
+        run = RunDirectory(directory)
+        if can_seal() and SEALED_FROM_BYTES <= pending_bytes(run) <= SEALED_TO_BYTES:
+            try:
+                seal(run)
+            except Exception:
+                logger.debug("the run could not be sealed", exc_info=True)
 
     def after_fork(self) -> None:
         """Let go, in a forked child, of what is the parent's."""

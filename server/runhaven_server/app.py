@@ -15,6 +15,7 @@ from runhaven_server.bundle import STATIC, Bundle
 from runhaven_server.guard import Guard
 from runhaven_server.library import Library
 from runhaven_server.live import Live
+from runhaven_server.sealer import Sealer
 from runhaven_server.shapes import (
     CurveQuery,
     LogLineShape,
@@ -58,12 +59,14 @@ def create_app(
         static: Where the built dashboard lies.
     """
     library = Library(store)
-    live = Live(library)
+    live, sealer = Live(library), Sealer(library)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        sealer.start()
         async with live.watching():
             yield
+        sealer.stop()
 
     app = FastAPI(title="Runhaven", version=runhaven.__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_exception_handler(runhaven.NotFoundError, _not_found)

@@ -116,6 +116,17 @@ class Library:
                 message = f"there is no run {ulid!r} in {self.store}."
                 raise NotFoundError(message) from None
 
+    def known(self) -> list[Run]:
+        """Return all runs that the last look found."""
+        with self._lock:
+            return list(self._runs.values())
+
+    def reopen(self, run: Run) -> None:
+        """Forget what was read of a run, for it is sealed now: from here on a few pages of it will do."""
+        with self._lock:
+            self._api.forget(run)
+            self._looked_at = float("-inf")
+
     def row(self, run: Run) -> RunRow:
         """Return what the table of runs shows of a run."""
         return RunRow.model_construct(**self._row(run))

@@ -34,6 +34,7 @@ class Manifest:
         last_us: Each writer's newest record, microseconds since the epoch.
         resumed: The writers that went on with the run; what earlier ones wrote past their start is hidden.
         damage: What could not be read when it was sealed.
+        checksums: SHA-256 of each file of the segments, by name.
     """
 
     number: int = 0
@@ -42,6 +43,7 @@ class Manifest:
     last_us: Mapping[str, int] = field(default_factory=dict[str, int])
     resumed: tuple[str, ...] = ()
     damage: tuple[Damage, ...] = ()
+    checksums: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def commit(self, directory: Path) -> bool:
         """Put it in force; False if another manifest came first.
@@ -56,6 +58,7 @@ class Manifest:
             "last_us": dict(self.last_us),
             "resumed": self.resumed,
             "damage": [[damage.file, damage.offset, damage.length, damage.reason] for damage in self.damage],
+            "checksums": dict(self.checksums),
         }
         return create_exclusive(directory / f"manifest.{self.number}.json", json.dumps(content).encode())
 
@@ -84,7 +87,7 @@ def _parse(number: int, content: dict[str, Any]) -> Manifest:
     }
     damage = tuple(Damage(*one) for one in content["damage"])
     segments, resumed = tuple(content["segments"]), tuple(content["resumed"])
-    return Manifest(number, segments, positions, content["last_us"], resumed, damage)
+    return Manifest(number, segments, positions, content["last_us"], resumed, damage, content["checksums"])
 
 
 def place_to_read(run: RunDirectory) -> Path:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -81,12 +82,22 @@ def seal(run: RunDirectory) -> Sealed | None:
         work = _read(run, before)
         if work is None:
             return None
-        done = _write(place, work)
-        if work.manifest.commit(place):
+        done, checksums = _write(place, work)
+        if replace(work.manifest, checksums={**before.checksums, **checksums}).commit(place):
             return done
         # Another sealer was first; its files may be these very ones.
         _remove_unless_named(place, work.name)
     return None
+
+
+def pending_bytes(run: RunDirectory) -> int:
+    """Return how many bytes of journal are not sealed yet; a tail does not count, for it will be folded."""
+    positions = newest(place_to_read(run)).positions
+    pending = 0
+    for path in run.journal.glob("*.rhj"):
+        offset = positions[path.stem].offset if path.stem in positions else 0
+        pending += max(0, path.stat().st_size - offset)
+    return pending
 
 
 class _Work(NamedTuple):
@@ -134,7 +145,8 @@ def _name(before: Mapping[str, Position], after: Mapping[str, Position]) -> str:
     return hashlib.sha256(json.dumps(changed).encode()).hexdigest()[:16]
 
 
-def _write(place: Path, work: _Work) -> Sealed:
+def _write(place: Path, work: _Work) -> tuple[Sealed, dict[str, str]]:
+    """Write the files of a segment and return what they hold, and the checksum of each."""
     from runhaven.platform.files import replace_atomically
     from runhaven.sealed.write import write_events, write_lines, write_rows
 
@@ -143,8 +155,20 @@ def _write(place: Path, work: _Work) -> Sealed:
     write_events(files.with_name(f"{work.name}.events.parquet"), _events(work))
     write_lines(files.with_name(f"{work.name}.console.parquet"), _lines(work.events))
     replace_atomically(files.with_name(f"{work.name}.index.json"), index.dump())
-    size = sum(path.stat().st_size for part in FILES if (path := place / f"{work.name}.{part}").exists())
-    return Sealed(sum(index.rows.values()), sum(series.count for series in index.series), size)
+    paths = [path for part in FILES if (path := place / f"{work.name}.{part}").exists()]
+    points = sum(series.count for series in index.series)
+    done = Sealed(sum(index.rows.values()), points, sum(path.stat().st_size for path in paths))
+    return done, {path.name: checksum(path) for path in paths}
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _events(work: _Work) -> list[tuple[str, int, int, str, str]]:

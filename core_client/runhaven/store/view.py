@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from runhaven.value import from_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from runhaven.journal.record import Event
+    from runhaven.journal.record import Column, Event
     from runhaven.metric import Metric
     from runhaven.store.layout import RunDirectory
 
@@ -100,6 +101,7 @@ class RunView:
         self._meta, self._config = Register(), Register()
         self._repeated, self._computed, self._written = Register(), Register(), Register()
         self._aggregates: dict[str, Aggregate] = {}
+        self._ruled_at: dict[str, tuple[str, int]] = {}
         self._summed_up_by = ""
         self._new_lines: list[tuple[int, str, str]] = []
         self._handlers: dict[str, Callable[[Session, Event], None]] = {
@@ -155,9 +157,16 @@ class RunView:
             self._computed.put(key, cell(kind, column[-1]), stamp)
             rule = rule_for(self.metrics, key)
             if rule is not None and rule.summary and kind in "fib" and recent.writer >= self._summed_up_by:
-                aggregate = self._aggregates.setdefault(key, Aggregate(rule))
-                for value in column:
-                    aggregate.add(value)
+                self._aggregate(key, rule, recent, column)
+
+    def _aggregate(self, key: str, rule: Metric, block: RowBlock, column: Column) -> None:
+        """Sum up a column; a rule holds for the rows that its writer wrote after it."""
+        writer, number = self._ruled_at[rule.name]
+        start = bisect_left(block.numbers, number) if writer == block.writer else 0
+        if start < len(column):
+            aggregate = self._aggregates.setdefault(key, Aggregate(rule))
+            for value in column[start:]:
+                aggregate.add(value)
 
     # Events
 
@@ -212,6 +221,7 @@ class RunView:
         rule = metric_from_event(event.data)
         self.metrics.pop(rule.name, None)
         self.metrics[rule.name] = rule
+        self._ruled_at[rule.name] = event.writer, event.number
 
     def _on_environment(self, _: Session, event: Event) -> None:
         self.environment |= event.data["set"]

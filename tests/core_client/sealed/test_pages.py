@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def path(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("pages") / "a.parquet"
 
 
-def write(path: Path, integers: list[int], encoding: str, *, page: int, group: int) -> None:
+def write(path: Path, integers: list[int], encoding: Any, *, page: int, group: int) -> None:
     values = np.array(integers, np.int64)
     kinds = {"i": arrow.DataType.int64(), "t": arrow.DataType.timestamp("us", tz="UTC"), "f": arrow.DataType.float64()}
     kinds["w"] = arrow.DataType.string()

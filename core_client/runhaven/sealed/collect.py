@@ -1,0 +1,82 @@
+"""Removes what is not needed any more once a run is sealed: its journals, and files that no manifest names."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from runhaven.journal.reader import JournalReader
+from runhaven.platform.process import is_alive
+from runhaven.sealed.manifest import newest, place_to_read
+from runhaven.sealed.seal import checksum
+from runhaven.sealed.view import read_view
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runhaven.sealed.manifest import Manifest
+    from runhaven.store.layout import RunDirectory
+
+_OURS = re.compile(r"\.?([0-9a-f]{16}|manifest)\.")
+_ABANDONED_S = 3600.0
+
+
+class Waste(NamedTuple):
+    """What can be removed of a run.
+
+    Attributes:
+        paths: The files.
+        reason: Why the journals have to stay; "" when they need not.
+    """
+
+    paths: list[Path]
+    reason: str
+
+
+def find_waste(run: RunDirectory) -> Waste:
+    """Return what a run can do without; its journals only once all that they hold is sealed, whole and unharmed."""
+    place = place_to_read(run)
+    manifest = newest(place)
+    paths = _unnamed(place, manifest)
+    reason = _reason_to_stay(run, place, manifest)
+    if not reason:
+        paths += [path for path in run.journal.iterdir() if _writer(path) in manifest.positions]
+    return Waste(paths, reason)
+
+
+def _writer(path: Path) -> str:
+    return path.stem if path.suffix == ".rhj" else path.name.rsplit(".", 2)[0]
+
+
+def _reason_to_stay(run: RunDirectory, place: Path, manifest: Manifest) -> str:
+    if not manifest.segments:
+        return "it is not sealed"
+    if manifest.damage:
+        return "its journals are damaged, and may be all that is left to mend them with"
+    sessions = read_view(run).sessions.values()
+    if any(
+        session.exit_code is None and session.process and is_alive(session.process) is not False for session in sessions
+    ):
+        return "it may be running"
+    spool = run.manifest().spool_here()
+    if JournalReader(run.journal, spool=spool, since=manifest.positions).poll():
+        return "it has grown since it was sealed"
+    try:
+        harmed = [name for name, known in manifest.checksums.items() if checksum(place / name) != known]
+    except OSError as error:
+        return f"a sealed file cannot be read: {error}"
+    return f"the sealed file {harmed[0]} has changed since it was written" if harmed else ""
+
+
+def _unnamed(place: Path, manifest: Manifest) -> list[Path]:
+    """Return files that a killed sealer left behind, and manifests that a later one stands for."""
+    if not place.is_dir():
+        return []
+    named = {*manifest.checksums, f"manifest.{manifest.number}.json"}
+    old = time.time() - _ABANDONED_S
+    return [
+        path
+        for path in place.iterdir()
+        if path.name not in named and _OURS.match(path.name) and (path.suffix == ".json" or path.stat().st_mtime < old)
+    ]
