@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from runhaven.api.history import Keep
     from runhaven.store.view import RunView
 
     Floats = NDArray[np.float64]
@@ -29,10 +30,11 @@ def make_curve(  # noqa: PLR0913 - what a chart asks for
     buckets: int,
     bounds: tuple[float | None, float | None],
     origin_us: int,
+    keep: Keep = "latest",
 ) -> Curve:
     """Return the buckets of a series; see `Run.curve`. No array of the result is a view of the tables."""
     axis = make_axis(x, origin_us)
-    points = gather(view, stream, key, axis)
+    points = gather(view, stream, key, axis, keep=keep)
     if points is None:
         return reduce_points(np.empty(0), np.empty(0), buckets)
     start, stop = bounds

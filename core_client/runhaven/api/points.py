@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from runhaven.api.history import Keep
     from runhaven.store.table import Table
     from runhaven.store.view import RunView
 else:
@@ -90,10 +91,10 @@ class _Part(NamedTuple):
     is_sorted: bool
 
 
-def gather(view: RunView, stream: str, key: str, axis: Axis) -> Points | None:
-    """Return a series' points, without those that a resumed session repeats; None if there are no numbers."""
+def gather(view: RunView, stream: str, key: str, axis: Axis, *, keep: Keep = "latest") -> Points | None:
+    """Return a series' points, without those that a later session hides; None if there are no numbers."""
     entry = view.tables.series.get((stream, key))
-    limits = hidden_from(view, stream)
+    limits = hidden_from(view, stream, keep=keep)
     parts: list[_Part] = []
     for table, index in entry.places if entry else ():
         part = _part(view, table, index, axis, limits.get(table.writer, {}).get(key))

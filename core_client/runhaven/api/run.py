@@ -8,12 +8,10 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runhaven.api.history import OWN_KEYS, Scan, bucketed, only, to_frame
-from runhaven.api.series import Series
+from runhaven.api.history import OWN_KEYS, Scan, bucketed, check_keys, only, to_frame
+from runhaven.api.series import list_series
 from runhaven.api.summary import Summary
-from runhaven.errors import NotFoundError
 from runhaven.journal.reader import JournalReader
-from runhaven.metric import rule_for
 from runhaven.platform.process import is_alive
 from runhaven.store.liveness import state
 from runhaven.store.view import RunView
@@ -21,11 +19,12 @@ from runhaven.store.view import RunView
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from runhaven.api.series import Curve
+    from runhaven.api.history import Keep
+    from runhaven.api.series import Curve, Series
     from runhaven.journal.record import Damage
     from runhaven.metric import Metric
     from runhaven.store.console import LogLine
-    from runhaven.store.layout import RunDirectory
+    from runhaven.store.layout import Parent, RunDirectory
     from runhaven.store.liveness import State
 
 
@@ -81,10 +80,10 @@ class Run:
         """Return the folded journals, reading them at the first use, and again when more of them is asked for."""
         with self._lock:
             if self._held is None or self._held.depth < depth:
-                spool = self._directory.manifest().spool_here()
-                has_rows = depth == _Depth.ROWS
+                manifest, has_rows = self._directory.manifest(), depth == _Depth.ROWS
+                spool = manifest.spool_here()
                 reader = JournalReader(self._directory.journal, spool=spool, rows="all" if has_rows else "recent")
-                view = RunView(keeps_rows=has_rows, keeps_lines=depth >= _Depth.LINES)
+                view = RunView(keeps_rows=has_rows, keeps_lines=depth >= _Depth.LINES, inherited=manifest.inherited)
                 view.fold(reader.poll())
                 self._held = _Held(reader, view, depth)
             return self._held.view
@@ -124,6 +123,11 @@ class Run:
     def path(self) -> list[str]:
         """Entity, project and id."""
         return [self.entity, self.project, self.id]
+
+    @property
+    def parent(self) -> Parent | None:
+        """Which run it is a fork of, and the last step that it has of it; None for any other."""
+        return self._directory.manifest().parent
 
     @property
     def created(self) -> int:
@@ -260,20 +264,9 @@ class Run:
     def series(self, stream: str | None = None) -> list[Series]:
         """List the series, of one stream or of all."""
         with self._lock:
-            view = self._view(_Depth.ROWS)
-            found: list[Series] = []
-            for entry in view.tables.series.values():
-                if stream is not None and entry.stream != stream:
-                    continue
-                rule = rule_for(view.metrics, entry.key) if not entry.stream.startswith("node=") else None
-                axis, is_hidden = (rule.step_metric, rule.hidden) if rule else (None, False)
-                steps = entry.step_min, entry.step_max
-                found.append(
-                    Series(entry.stream, entry.key, entry.type, entry.count, *steps, entry.last, axis, is_hidden)
-                )
-            return sorted(found, key=lambda series: (series.stream, series.key))
+            return list_series(self._view(_Depth.ROWS), stream)
 
-    def curve(
+    def curve(  # noqa: PLR0913 - what a chart asks for
         self,
         key: str,
         *,
@@ -282,6 +275,7 @@ class Run:
         buckets: int = 1000,
         start: float | None = None,
         stop: float | None = None,
+        keep: Keep = "latest",
     ) -> Curve:
         """Return a series reduced to buckets, each with its exact least, greatest and last value.
 
@@ -293,17 +287,18 @@ class Run:
             buckets: How many to divide the points' range into; with fewer points, each is a bucket of its own.
             start: Leave out the points before this x.
             stop: Leave out the points after this x.
+            keep: "all" brings in what later sessions repeat, and what a rewind hides.
 
         Raises:
             ImportError: If numpy is missing.
+            UsageError: If `keep` is not known.
         """
         from runhaven.api.curve import make_curve
 
         with self._lock:
-            view = self._view(_Depth.ROWS)
-            return make_curve(
-                view, key, stream=stream, x=x, buckets=buckets, bounds=(start, stop), origin_us=self.created
-            )
+            view, began = self._view(_Depth.ROWS), self._directory.manifest().began
+            bounds = (start, stop)
+            return make_curve(view, key, stream=stream, x=x, buckets=buckets, bounds=bounds, origin_us=began, keep=keep)
 
     def scan_history(
         self,
@@ -313,6 +308,7 @@ class Run:
         max_step: int | None = None,
         *,
         stream: str = "default",
+        keep: Keep = "latest",
     ) -> Iterator[dict[str, Any]]:
         """Go through all rows as they were logged; rows of one process with an equal step are one.
 
@@ -322,12 +318,17 @@ class Run:
             min_step: Leave out the rows before this step.
             max_step: Leave out this step and the rows after it.
             stream: "default", or the name of another stream.
+            keep: "all" brings in what later sessions repeat, and what a rewind hides.
 
         Yields:
             A dict with `_step`, `_timestamp` (seconds since the epoch), `_runtime` (seconds) and the values.
+
+        Raises:
+            UsageError: If `keep` is not known.
         """
         with self._lock:
-            found = Scan(self._view(_Depth.ROWS), stream=_stream(stream), origin_us=self.created)
+            view, began = self._view(_Depth.ROWS), self._directory.manifest().began
+            found = Scan(view, stream=_stream(stream), origin_us=began, keep=keep)
         rows = found.rows(min_step=min_step, max_step=max_step)
         yield from rows if keys is None else only(rows, ["_step", *keys])
 
@@ -338,6 +339,8 @@ class Run:
         x_axis: str = "_step",
         pandas: bool = True,
         stream: str = "default",
+        *,
+        keep: Keep = "latest",
     ) -> Any:
         """Return the rows, or at most `samples` buckets of them when there are more.
 
@@ -350,32 +353,20 @@ class Run:
             x_axis: What orders the rows: "_step", "_timestamp", "_runtime" or a key.
             pandas: Return a `pandas.DataFrame` when pandas is installed.
             stream: "default", or the name of another stream.
+            keep: "all" brings in what later sessions repeat, and what a rewind hides.
 
         Raises:
             NotFoundError: If a key was never logged.
+            UsageError: If `keep` is not known.
         """
         axis = [] if x_axis in OWN_KEYS else [x_axis]
         wanted = None if keys is None else [*keys, *axis]
-        self._check_keys([*(keys or []), *axis], _stream(stream))
         with self._lock:
-            view, names = self._view(_Depth.ROWS), {"stream": _stream(stream), "x_axis": x_axis}
-            found = bucketed(view, origin_us=self.created, samples=samples, keys=wanted, **names)
+            view, began = self._view(_Depth.ROWS), self._directory.manifest().began
+            check_keys([*(keys or []), *axis], view, _stream(stream), self.name)
+            names = {"stream": _stream(stream), "x_axis": x_axis}
+            found = bucketed(view, origin_us=began, samples=samples, keys=wanted, keep=keep, **names)
         return to_frame(found) if pandas else found
-
-    def _check_keys(self, keys: Sequence[str], stream: str) -> None:
-        known = {series.key for series in self.series(stream)} if keys else set[str]()
-        for key in (key for key in keys if key not in OWN_KEYS):
-            if key not in known:
-                import difflib
-
-                near = difflib.get_close_matches(key, known, n=3)
-                hint = (
-                    f"Did you mean {', '.join(map(repr, near))}?"
-                    if near
-                    else f"It has {', '.join(map(repr, sorted(known)[:20])) or 'none'}."
-                )
-                message = f"run {self.name} never logged {key!r}. {hint}"
-                raise NotFoundError(message)
 
     def logs(self, after: int = 0, limit: int | None = None) -> list[LogLine]:
         """Return what the run printed.

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 from runhaven.value import from_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from runhaven.journal.record import CellType, Column, RowBlock, Schema
 
 
@@ -115,6 +117,10 @@ class Tables:
             entry.add(block, index, steps)
             if is_new:
                 entry.places.append((table, index))
+
+    def __iter__(self) -> Iterator[Table]:
+        """Go through all tables."""
+        return iter(self._tables.values())
 
     def of_stream(self, stream: str) -> list[Table]:
         """Return the tables of one stream, in the order their writers started."""
