@@ -36,7 +36,7 @@ def parse_moment(text: str, *, argument: str) -> RunMoment:
     Raises:
         UsageError: If it has another form.
     """
-    path, _, query = text.strip().rpartition("?")
+    path, _, query = text.strip().partition("?")
     metric, _, number = query.partition("=")
     places = path.split("/")
     is_step = metric == "_step" and number.isascii() and number.isdecimal() and len(number) <= _MAX_DIGITS
