@@ -41,7 +41,7 @@ class Standing:
         """
         manifest = directory.manifest()
         records = JournalReader(directory.journal, spool=manifest.spool_here()).poll()
-        self.view = RunView(keeps_rows=True, inherited=manifest.inherited)
+        self.view = RunView(keeps_rows=True, parent=manifest.parent)
         self.view.fold(records)
         self.last_step: int | None = None
         self._step = step

@@ -352,6 +352,20 @@ def test_a_fork_that_dies_half_way_is_no_run():
     assert values(stored(train(0, id="fork", fork_from="abc?_step=1"))) == [(0, 0.0), (1, 1.0)]
 
 
+def test_a_fork_whose_process_never_spoke_shows_no_more_than_its_history():
+    """Should it die between the copies and its first event, the rows after the step are hidden all the same."""
+    train(5, id="abc")
+    fork = stored(train(2, id="fork", fork_from="abc?_step=1"))
+    assert fork.parent is not None
+    for path in fork.directory.journal.iterdir():
+        if path.name.split(".")[0] not in fork.parent.writers:
+            path.unlink()
+    found = stored("p/fork")
+
+    assert [step for step, _ in values(found)] == [0, 1]
+    assert (found.state, found.name, found.summary) == ("running", "fork", {})
+
+
 def test_a_fork_that_cannot_be_made_leaves_nothing(store):
     """When a file cannot be copied, the error says so and the new directory is gone."""
     journal = Path(train(1, id="abc").sync_dir) / "journal"

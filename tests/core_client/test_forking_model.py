@@ -94,7 +94,8 @@ def test_any_sequence_reads_as_a_simple_model_says(turns: list[list[Any]]):
     run = runhaven.init(project=project, id=name)
     run.define_metric("a", summary="min,max,mean,first,last")
     actions: list[Any] = [action for turn in turns for action in turn]
-    for action in [*actions, ("log", {"b"}, None)]:
+    actions.append(("log", {"b"}, None))
+    for action in actions:
         if action[0] == "log":
             row = {key: next(numbers) for key in sorted(action[1])}
             run.log(row, step=action[2])

@@ -83,7 +83,7 @@ class Run:
                 manifest, has_rows = self._directory.manifest(), depth == _Depth.ROWS
                 spool = manifest.spool_here()
                 reader = JournalReader(self._directory.journal, spool=spool, rows="all" if has_rows else "recent")
-                view = RunView(keeps_rows=has_rows, keeps_lines=depth >= _Depth.LINES, inherited=manifest.inherited)
+                view = RunView(keeps_rows=has_rows, keeps_lines=depth >= _Depth.LINES, parent=manifest.parent)
                 view.fold(reader.poll())
                 self._held = _Held(reader, view, depth)
             return self._held.view

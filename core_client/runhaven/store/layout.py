@@ -77,11 +77,6 @@ class Manifest:
     parent: Parent | None = None
 
     @property
-    def inherited(self) -> frozenset[str]:
-        """Writers that wrote into another run."""
-        return frozenset(self.parent.writers if self.parent else ())
-
-    @property
     def began(self) -> int:
         """When its history begins, microseconds since the epoch."""
         return self.parent.began if self.parent else self.created

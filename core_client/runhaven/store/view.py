@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runhaven.journal.reader import JournalReader
-from runhaven.journal.record import Damage, RowBlock
+from runhaven.journal.record import Damage, Event, RowBlock
 from runhaven.metric import Aggregate, keeps_plain_value, metric_from_event, rule_for
 from runhaven.platform.process import ProcessIdentity
 from runhaven.store.console import Console
@@ -16,11 +16,10 @@ from runhaven.store.table import Tables, cell
 from runhaven.value import from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from runhaven.journal.record import Event
     from runhaven.metric import Metric
-    from runhaven.store.layout import RunDirectory
+    from runhaven.store.layout import Parent, RunDirectory
 
 
 @dataclass(slots=True)
@@ -86,13 +85,13 @@ class RunView:
         last_step: Greatest step of the default stream's rows; None without rows.
     """
 
-    def __init__(self, *, keeps_rows: bool, keeps_lines: bool = False, inherited: Container[str] = ()) -> None:
+    def __init__(self, *, keeps_rows: bool, keeps_lines: bool = False, parent: Parent | None = None) -> None:
         """Start with nothing.
 
         Args:
             keeps_rows: Whether rows are kept, or only what they come to.
             keeps_lines: Whether printed lines are kept, or only counted.
-            inherited: Writers that wrote into the run that this one is a fork of.
+            parent: The run that this one is a fork of.
         """
         self.sessions: dict[str, Session] = {}
         self.tables = Tables()
@@ -105,7 +104,7 @@ class RunView:
         self.environment: dict[str, Any] = {}
         self.devices: dict[str, Any] = {}
         self.last_step: int | None = None
-        self._keeps_rows, self._inherited = keeps_rows, inherited
+        self._keeps_rows = keeps_rows
         self._meta, self._config = Register(), Register()
         self._repeated, self._computed, self._written = Register(), Register(), Register()
         self._aggregates: dict[str, Aggregate] = {}
@@ -128,6 +127,13 @@ class RunView:
             "preempting": self._on_preempting,
             "finish": self._on_finish,
         }
+        self._inherited = frozenset(parent.writers if parent else ())
+        if parent is not None and parent.writers:
+            # Should the fork's process have died before it could say a word, the branch hides what lies beyond it.
+            branch = Session(max(parent.writers) + "~", {}, is_inherited=True)
+            self.sessions[branch.writer] = branch
+            start: dict[str, Any] = {"event": "start", "role": "main", "rewind": parent.step, "summary": {}, "time": 0}
+            self._take(branch, Event(branch.writer, 0, start))
 
     def fold(self, records: Iterable[RowBlock | Event]) -> None:
         """Take in what one poll of the journals found."""
@@ -367,6 +373,6 @@ def _stamp(event: Event) -> Stamp:
 def read_view(directory: RunDirectory) -> RunView:
     """Return what a run's journals come to, without keeping its rows."""
     manifest = directory.manifest()
-    view = RunView(keeps_rows=False, inherited=manifest.inherited)
+    view = RunView(keeps_rows=False, parent=manifest.parent)
     view.fold(JournalReader(directory.journal, spool=manifest.spool_here(), rows="recent").poll())
     return view
