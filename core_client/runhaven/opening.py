@@ -14,12 +14,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runhaven import __version__
+from runhaven import __version__, branching
 from runhaven._run import Identity, Run
+from runhaven.branching import Chosen
 from runhaven.capture import environment
 from runhaven.capture.signals import SignalWatch
 from runhaven.dormant import DormantJournal, NoJournal
 from runhaven.errors import StoreError, UsageError
+from runhaven.journal.record import Event
 from runhaven.journal.writer import JournalWriter
 from runhaven.lifetime import Lifetime
 from runhaven.notice import Notices
@@ -34,12 +36,13 @@ from runhaven.store.layout import Store
 from runhaven.store.spool import recover, spool_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from runhaven._run import Role
     from runhaven.rank import Rank
     from runhaven.settings import Settings
     from runhaven.store.layout import RunDirectory
+    from runhaven.store.view import RunView
 
 logger = logging.getLogger("runhaven")
 
@@ -54,8 +57,10 @@ def open_run(settings: Settings, root: Path, place: Rank, on_finish: Callable[[R
 
     Raises:
         UsageError: If id and `resume` contradict what the store holds.
+        NotFoundError: If there is no run to rewind or to fork.
         StoreError: If the store cannot be written.
     """
+    branching.check(settings)
     notices = Notices(is_silent=settings.silent, is_quiet=settings.quiet)
     if settings.mode == "disabled":
         return unkept(settings, notices, "disabled", on_finish)
@@ -100,11 +105,10 @@ def unkept(settings: Settings, notices: Notices, role: Role, on_finish: Callable
 
 def _own(settings: Settings, store: Store, place: Rank, notices: Notices, on_finish: Callable[[Run], None]) -> Run:
     entity = settings.entity or environment.user_name()
-    directory, is_resumed = _choose(settings, store, entity, notices)
+    chosen = _choose(settings, store, entity, notices)
+    directory = chosen.directory
     rank_stream = f"rank={place.rank}" if settings.mode == "shared" and place.rank else ""
-    run = _open(
-        directory, settings, notices, "main", place, stream=rank_stream, is_resumed=is_resumed, on_finish=on_finish
-    )
+    run = _open(chosen, settings, notices, "main", place, stream=rank_stream, on_finish=on_finish)
     _publish(store, directory, place)
     if directory.manifest().spool_here() is not None:
         threading.Thread(target=_recover, args=(store,), name="runhaven-recovery", daemon=True).start()
@@ -121,8 +125,12 @@ def _recover(store: Store) -> None:
         logger.debug("tails of killed processes could not be moved", exc_info=True)
 
 
-def _choose(settings: Settings, store: Store, entity: str, notices: Notices) -> tuple[RunDirectory, bool]:
-    """Find or create the run's directory; the second value says whether it was there."""
+def _choose(settings: Settings, store: Store, entity: str, notices: Notices) -> Chosen:
+    """Find or create the run's directory."""
+    if settings.resume_from:
+        return branching.rewound(store, settings, entity)
+    if settings.fork_from:
+        return branching.forked(store, settings, entity)
     project, run_id = settings.project, settings.run_id
     if run_id is None and settings.resume == "auto":
         run_id = _remembered(store, settings, entity)
@@ -139,12 +147,13 @@ def _choose(settings: Settings, store: Store, entity: str, notices: Notices) -> 
                 notices.warn(
                     f"run {entity}/{project}/{run_id} exists; going on with it (pass resume='allow' to mean it)."
                 )
-            return found, True
+            return Chosen(found, is_resumed=True)
     if settings.resume == "must":
         named = f"{entity}/{project}/{run_id}" if run_id else "no id"
         message = f"resume='must' needs a run that exists, and {named} does not; check id, project and dir."
         raise UsageError(message)
-    return store.new_run(entity=entity, project=project, id=run_id or new_run_id(), spool=spool_for(store.root)), False
+    made = store.new_run(entity=entity, project=project, id=run_id or new_run_id(), spool=spool_for(store.root))
+    return Chosen(made, is_resumed=False)
 
 
 def _auto_file(store: Store, settings: Settings, entity: str) -> Path:
@@ -180,9 +189,9 @@ def _join(settings: Settings, store: Store, place: Rank, notices: Notices, on_fi
         return unkept(settings, notices, "follower", on_finish)
     is_shared = settings.mode == "shared"
     stream = settings.x_label or f"rank={place.rank}" if is_shared else ""
-    return _open(
-        directory, settings, notices, "child" if is_shared else "follower", place, stream=stream, on_finish=on_finish
-    )
+    role = "child" if is_shared else "follower"
+    found = Chosen(directory, is_resumed=False)
+    return _open(found, settings, notices, role, place, stream=stream, on_finish=on_finish)
 
 
 def _publish(store: Store, directory: RunDirectory, place: Rank) -> None:
@@ -242,14 +251,14 @@ def attach(directory: Path, settings: Settings, place: Rank, on_finish: Callable
     notices = Notices(is_silent=settings.silent, is_quiet=settings.quiet)
     if stored is None:
         return unkept(settings, notices, "disabled", on_finish)
-    return _open(stored, settings, notices, "child", place, on_finish=on_finish)
+    return _open(Chosen(stored, is_resumed=False), settings, notices, "child", place, on_finish=on_finish)
 
 
 # All of them
 
 
 def _open(  # noqa: PLR0913 - what makes up a live run
-    directory: RunDirectory,
+    chosen: Chosen,
     settings: Settings,
     notices: Notices,
     role: Role,
@@ -257,13 +266,15 @@ def _open(  # noqa: PLR0913 - what makes up a live run
     *,
     on_finish: Callable[[Run], None],
     stream: str = "",
-    is_resumed: bool = False,
 ) -> Run:
-    earlier = read_view(directory) if is_resumed or role != "main" else None
-    step = 0 if earlier is None or earlier.last_step is None else earlier.last_step + 1
+    directory = chosen.directory
+    earlier, facts = _look_back(chosen, role, notices)
     channel = SignalWatch()
-    journal = open_journal(directory, role, place, channel, step=step, is_resumed=is_resumed)
-    recorder = Recorder(journal, stream=stream, step=step)
+    journal = open_journal(directory, role, place, channel, facts)
+    if earlier is not None and "rewind" in facts:
+        # What is left in sight of the past is what every reader learns from this event.
+        earlier.fold([Event(journal.name, 0, {"event": "start", "time": 0, "role": role, **facts})])
+    recorder = Recorder(journal, stream=stream, step=facts["step"])
     manifest = directory.manifest()
     names = Identity(
         entity=manifest.entity,
@@ -272,8 +283,8 @@ def _open(  # noqa: PLR0913 - what makes up a live run
         ulid=directory.ulid,
         directory=directory.path,
         started_s=time.time(),
-        starting_step=step,
-        is_resumed=is_resumed,
+        starting_step=facts["step"],
+        is_resumed=chosen.is_resumed,
     )
     run = Run(
         names, settings=settings, journal=journal, recorder=recorder, notices=notices, role=role, on_finish=on_finish
@@ -285,10 +296,40 @@ def _open(  # noqa: PLR0913 - what makes up a live run
     return run
 
 
+def _look_back(chosen: Chosen, role: Role, notices: Notices) -> tuple[RunView | None, dict[str, Any]]:
+    """Read what the run has come to, and return what the `start` event says about going on from there."""
+    if chosen.rewind is not None:
+        return _look_back_to(chosen.rewind, chosen, notices)
+    earlier = read_view(chosen.directory) if chosen.is_resumed or role != "main" else None
+    step = 0 if earlier is None or earlier.last_step is None else earlier.last_step + 1
+    return earlier, {"step": step, "resumed": chosen.is_resumed}
+
+
+def _look_back_to(step: int, chosen: Chosen, notices: Notices) -> tuple[RunView, dict[str, Any]]:
+    # Reading rows takes modules that a plain run never needs.
+    from runhaven.standing import Standing
+
+    standing = Standing(chosen.directory, step)
+    if standing.view.last_step is None or standing.view.last_step < step:
+        reached = "no step at all" if standing.view.last_step is None else f"step {standing.view.last_step}"
+        notices.warn(f"the run had reached {reached}, not {step}; it goes on at step {step + 1}.")
+    facts = {"step": step + 1, "resumed": chosen.is_resumed, **standing.fields()}
+    if not chosen.is_resumed and (parent := chosen.directory.manifest().parent) is not None:
+        facts["fork"] = {"run": parent.run, "id": parent.id, "step": parent.step}
+    return standing.view, facts
+
+
 def open_journal(
-    directory: RunDirectory, role: Role, place: Rank, channel: SignalWatch, *, step: int, is_resumed: bool
+    directory: RunDirectory, role: Role, place: Rank, channel: SignalWatch, facts: Mapping[str, Any]
 ) -> JournalWriter:
     """Open a journal of this process's own in a run, and say in it whose it is.
+
+    Args:
+        directory: The run.
+        role: What this process is to it.
+        place: Which process of the training it is.
+        channel: Wakes the journal's background thread.
+        facts: What else the `start` event says: "step", "resumed", ...
 
     Raises:
         OSError: If it cannot be created.
@@ -308,8 +349,7 @@ def open_journal(
         "argv": redact_argv(sys.argv),
         "python": sys.version.partition(" ")[0],
         "runhaven": __version__,
-        "step": step,
-        "resumed": is_resumed,
+        **facts,
     }
     journal.exclusively(journal.put_event, start)
     return journal
@@ -320,7 +360,7 @@ def reopen_in_child(run: Run, directory: RunDirectory, place: Rank) -> None:
 
     def open_it() -> JournalWriter:
         channel = SignalWatch()
-        journal = open_journal(directory, "child", place, channel, step=run.step, is_resumed=False)
+        journal = open_journal(directory, "child", place, channel, {"step": run.step, "resumed": False})
         run.lifetime = Lifetime(run, journal, run.recorder, channel)
         run.lifetime.start_quietly()
         return journal

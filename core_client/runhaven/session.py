@@ -117,8 +117,8 @@ def init(  # noqa: PLR0913, PLR0917 - W&B's signature
         reinit: What to do while a run is active: "return_previous" (default in scripts), "finish_previous" (default in
             notebooks) or "create_new".
         resume: "allow", "must", "never" or "auto" (also True).
-        resume_from: Not available yet.
-        fork_from: Not available yet.
+        resume_from: "<id>?_step=<n>": go on with a run at step n + 1; what it logged after step n is hidden, not erased.
+        fork_from: "<id>?_step=<n>": start a new run whose history up to step n is that of another one.
         save_code: Accepted; git state, diff and command are kept unless `RUNHAVEN_CODE=0`.
         tensorboard: Accepted, without effect.
         sync_tensorboard: Accepted, without effect.
@@ -131,19 +131,17 @@ def init(  # noqa: PLR0913, PLR0917 - W&B's signature
 
     Raises:
         UsageError: If arguments contradict each other or the store.
+        NotFoundError: If there is no run to rewind or to fork.
         StoreError: If the store cannot be written.
     """
     given = {
         "entity": entity, "project": project, "run_id": id, "run_name": name, "run_notes": notes, "run_tags": tags,
         "allow_val_change": allow_val_change, "run_group": group, "run_job_type": job_type, "mode": mode,
-        "reinit": reinit, "resume": resume, "save_code": save_code,
+        "reinit": reinit, "resume": resume, "resume_from": resume_from, "fork_from": fork_from, "save_code": save_code,
     }  # fmt: skip
     if unknown := legacy.keys() - _LEGACY:
         message = f"init() got unexpected arguments: {', '.join(sorted(unknown))}."
         raise TypeError(message)
-    if resume_from or fork_from:
-        message = "init(resume_from=) and init(fork_from=) are not available yet; use resume='allow' with the run's id."
-        raise UsageError(message)
     chosen = resolve(_setup, _given(settings), given)
     values = select(to_mapping(config), config_include_keys, config_exclude_keys)
     with _lock:
@@ -167,6 +165,8 @@ def _init(settings: Settings, directory: str | os.PathLike[str] | None, config: 
         reinit = "finish_previous" if _in_notebook() else "return_previous"
     if _current is not None and not _current.is_finished and reinit != "create_new":
         if reinit == "return_previous":
+            if ignored := settings.resume_from or settings.fork_from:
+                _current.notices.warn(f"{ignored!r} was left alone, for {_current.path} is active; finish() it first.")
             _current.config.update(config)
             return _current
         _current.finish()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from runhaven.errors import UsageError
+from runhaven.moment import parse_moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,6 +57,8 @@ class Settings:
         mode: "offline" (a local store), "online" (the same until a server is configured), "shared" (several processes
             write one run) or "disabled" (nothing is kept).
         resume: "allow", "must", "never" or "auto".
+        resume_from: Rewind a run: go on with it behind a step, as "<id>?_step=<n>".
+        fork_from: Begin a new run with another one's history up to a step, as "<id>?_step=<n>".
         reinit: What `init()` does while a run is active: "default", "return_previous", "finish_previous", "create_new".
         strict: Raise on misuse where Runhaven would warn and go on.
         allow_val_change: Whether a config value may change without a word in strict mode.
@@ -85,6 +88,8 @@ class Settings:
     run_job_type: str | None = None
     mode: str = "offline"
     resume: str | None = None
+    resume_from: str | None = None
+    fork_from: str | None = None
     reinit: str = "default"
     strict: bool = False
     allow_val_change: bool | None = None
@@ -160,9 +165,16 @@ def _choose(name: str, value: Any) -> str | None:
     return choices[text]
 
 
+def _check_moment(name: str, value: Any) -> str | None:
+    text = str(value).strip()
+    return text if text and parse_moment(text, argument=name) else None
+
+
 _PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "mode": _choose,
     "resume": _choose,
+    "resume_from": _check_moment,
+    "fork_from": _check_moment,
     "reinit": _choose,
     "run_tags": _parse_tags,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response, WebSocket
 from fastapi.responses import JSONResponse
@@ -136,9 +136,6 @@ def _add_runs(app: FastAPI, library: Library) -> None:
 
     @app.post("/api/v1/curves", response_class=Response)
     def read_curves(query: CurveQuery) -> Response:  # pyright: ignore[reportUnusedFunction]
-        bounds = {"start": query.start, "stop": query.stop}
-        pairs = [
-            (one, library.run(one.run).curve(one.key, stream=one.stream, x=query.x, buckets=query.buckets, **bounds))
-            for one in query.series
-        ]
+        asked: dict[str, Any] = {"x": query.x, "buckets": query.buckets, "start": query.start, "stop": query.stop}
+        pairs = [(one, library.run(one.run).curve(one.key, stream=one.stream, **asked)) for one in query.series]
         return Response(curves.encode_curves(pairs), media_type=curves.MEDIA_TYPE)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runhaven.api.data import RunData
+    from runhaven.api.history import Keep
 
     Floats = NDArray[np.float64]
     Places = NDArray[np.int64]
@@ -31,14 +32,15 @@ def make_curve(  # noqa: PLR0913 - what a chart asks for
     buckets: int,
     bounds: tuple[float | None, float | None],
     origin_us: int,
+    keep: Keep = "latest",
 ) -> Curve:
     """Return the buckets of a series; see `Run.curve`. No array of the result is a view of the tables."""
     axis = make_axis(x, origin_us)
-    items = zoom(data, stream, key, axis, buckets=buckets, bounds=bounds)
+    items = zoom(data, stream, key, axis, buckets=buckets, bounds=bounds, keep=keep)
     if items is not None:
         curve = reduce_items(items, buckets)
     else:
-        points = gather(data, stream, key, axis)
+        points = gather(data, stream, key, axis, keep=keep)
         if points is None:
             return reduce_points(np.empty(0), np.empty(0), buckets)
         start, stop = bounds

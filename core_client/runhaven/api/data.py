@@ -40,21 +40,31 @@ class RunData(NamedTuple):
         return live + sum(segment.index.rows.get(stream, 0) for segment in sealed)
 
     def extents(self, stream: str) -> Iterator[tuple[str, str, int]]:
-        """Yield writer, key and least step of each stretch of a series of a stream."""
+        """Yield writer, key and least step of each stretch of a series of a stream; "_step" for rows without a key."""
         if self.sealed is not None:
             yield from self.sealed.extents(stream)
         for table in self.view.tables.of_stream(stream):
             if len(table):
                 first = min(table.steps)
-                yield from ((table.writer, key, first) for key, _ in table.schema.cells)
+                yield from ((table.writer, key, first) for key, _ in table.schema.cells or (("_step", ""),))
 
     @property
-    def writers(self) -> set[str]:
-        """All writers of the run."""
-        return {*self.view.sessions, *(self.sealed.manifest.positions if self.sealed else ())}
+    def streams(self) -> set[str]:
+        """All streams that have a series."""
+        sealed = self.sealed.all_series() if self.sealed else ()
+        return {*(series.stream for series in sealed), *(stream for stream, _ in self.view.tables.series)}
+
+    def keys(self, stream: str) -> set[str]:
+        """Return the keys of all series of a stream."""
+        sealed = self.sealed.all_series() if self.sealed else ()
+        found = {series.key for series in sealed if series.stream == stream}
+        return found | {key for of, key in self.view.tables.series if of == stream}
 
     @property
-    def resumed(self) -> list[str]:
-        """The writers that went on with the run, in order; what earlier ones wrote past their start is hidden."""
-        sealed = self.sealed.manifest.resumed if self.sealed else ()
-        return sorted({*sealed, *self.view.resumptions()})
+    def resumed(self) -> dict[str, int | None]:
+        """The writers that went on with the run, in order, and the last step that each left in sight if it went back."""
+        rewinds = self.view.rewinds()
+        found = {writer: rewinds.get(writer) for writer in self.view.resumptions()}
+        if self.sealed is not None:
+            found |= self.sealed.manifest.resumed
+        return dict(sorted(found.items()))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import heapq
 import importlib
 from importlib.util import find_spec
 from operator import lt
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from runhaven.errors import NotFoundError, UsageError
 from runhaven.store.table import cell
 
 if TYPE_CHECKING:
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from runhaven.api.data import RunData
     from runhaven.store.table import Table
 
+
+Keep: TypeAlias = Literal["latest", "all"]
+"""Which rows are read where sessions overlap or a run was rewound: those that count now, or all that were logged."""
 
 OWN_KEYS = ("_step", "_timestamp", "_runtime")
 _BEYOND = 1 << 63
@@ -31,18 +36,20 @@ class _Slice(NamedTuple):
 class Scan:
     """Goes through the rows of a stream, session by session; those of one writer with an equal step are one.
 
-    What an earlier session logged of a key at steps that a later, resumed session logged again is left out.
+    What an earlier session logged of a key at steps that a later, resumed session logged again is left out, and so is
+    what a rewind hides.
     """
 
-    def __init__(self, data: RunData, *, stream: str, origin_us: int) -> None:
+    def __init__(self, data: RunData, *, stream: str, origin_us: int, keep: Keep = "latest") -> None:
         """Take note of the rows that there are now.
 
         Args:
             data: The run's rows.
             stream: The stream.
             origin_us: When the run began, for `_runtime`.
+            keep: "all" leaves nothing out.
         """
-        self._hidden = hidden_from(data, stream)
+        self._hidden = hidden_from(data, stream, keep=keep)
         self._origin_us = origin_us
         self._slices: dict[str, list[_Slice]] = {}
         for table in data.tables(stream):
@@ -65,7 +72,7 @@ class Scan:
             cells = zip(table.schema.cells, table.columns, strict=True)
             if hidden:
                 cells = [(named, column) for named, column in cells if step < hidden.get(named[0], _BEYOND)]
-                if not cells and table.schema.cells:
+                if not cells and (table.schema.cells or step >= hidden.get("_step", _BEYOND)):
                     continue
             time_us = table.times[index]
             row["_timestamp"], row["_runtime"] = time_us / 1e6, (time_us - self._origin_us) / 1e6
@@ -93,19 +100,34 @@ def _numbered(table: Table, length: int) -> Iterator[tuple[int, Table, int]]:
     return ((table.numbers[index], table, index) for index in range(length))
 
 
-def hidden_from(data: RunData, stream: str) -> dict[str, dict[str, int]]:
-    """Return for each writer and key the step from which a later, resumed session logged the key again."""
+def hidden_from(data: RunData, stream: str, *, keep: Keep = "latest") -> dict[str, dict[str, int]]:
+    """Return for each writer and key the first step that is hidden: a later session logged it again, or went back.
+
+    "_step" stands for rows without a key. The load of a machine is never hidden.
+
+    Raises:
+        UsageError: If `keep` is not known.
+    """
+    if keep not in ("latest", "all"):
+        message = f"keep={keep!r} is not known; choose 'latest' or 'all'."
+        raise UsageError(message)
     resumed = data.resumed
-    least: dict[str, dict[str, int]] = {writer: {} for writer in resumed}
-    for writer, key, first in data.extents(stream) if resumed else ():
-        if writer in least:
-            least[writer][key] = min(first, least[writer].get(key, first))
+    if keep == "all" or not resumed or stream.startswith("node="):
+        return {}
+    least: dict[str, dict[str, int]] = {}
+    for writer, key, first in data.extents(stream):
+        known = least.setdefault(writer, {"_step": _BEYOND})
+        if key != "_step":
+            known[key] = min(first, known.get(key, first))
     limits: dict[str, dict[str, int]] = {}
-    for writer in data.writers if resumed else ():
+    for writer, logged in least.items():
         merged: dict[str, int] = {}
-        for later in resumed:
+        for later, rewind in resumed.items():
             if later > writer:
-                for key, first in least[later].items():
+                firsts = [least.get(later, {})]
+                if rewind is not None:
+                    firsts.append(dict.fromkeys(logged, rewind + 1))
+                for key, first in (named for found in firsts for named in found.items()):
                     merged[key] = min(first, merged.get(key, first))
         if merged:
             limits[writer] = merged
@@ -119,15 +141,23 @@ def only(rows: Iterable[dict[str, Any]], keys: Sequence[str]) -> Iterator[dict[s
             yield {key: row[key] for key in keys}
 
 
-def bucketed(
-    data: RunData, *, stream: str, origin_us: int, samples: int, keys: Sequence[str] | None, x_axis: str
+def bucketed(  # noqa: PLR0913 - what a history asks for
+    data: RunData,
+    *,
+    stream: str,
+    origin_us: int,
+    samples: int,
+    keys: Sequence[str] | None,
+    x_axis: str,
+    keep: Keep = "latest",
 ) -> list[dict[str, Any]]:
     """Return the rows that hold all `keys`, in the order of `x_axis`, or at most `samples` buckets of them."""
     if data.count_rows(stream) > samples > 0 and find_spec("numpy") is not None:
-        from runhaven.api.sampling import sample
+        from runhaven.api.sampling import Rows, sample
 
-        return sample(data, stream=stream, origin_us=origin_us, samples=samples, keys=keys, x_axis=x_axis)
-    found = Scan(data, stream=stream, origin_us=origin_us).rows()
+        rows = Rows(data, stream, keep=keep)
+        return sample(rows, origin_us=origin_us, samples=samples, keys=keys, x_axis=x_axis)
+    found = Scan(data, stream=stream, origin_us=origin_us, keep=keep).rows()
     rows = list(found if keys is None else only(found, [*OWN_KEYS, *keys]))
     rows.sort(key=lambda row: _sort_key(row.get(x_axis)))
     return bucket_rows(rows, samples)
@@ -159,6 +189,27 @@ def _bucket(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
             bucket[f"{key}.min"] = min(value, bucket.get(f"{key}.min", value))
             bucket[f"{key}.max"] = max(value, bucket.get(f"{key}.max", value))
     return bucket
+
+
+def check_keys(keys: Iterable[str], data: RunData, stream: str, name: str) -> None:
+    """Make sure that a run logged all of `keys`.
+
+    Args:
+        keys: The keys.
+        data: The run's rows.
+        stream: The stream that they belong to.
+        name: What the run is called, for the message.
+
+    Raises:
+        NotFoundError: If it did not.
+    """
+    known = data.keys(stream) | set(OWN_KEYS)
+    for key in (key for key in keys if key not in known):
+        near = difflib.get_close_matches(key, known, n=3)
+        others = ", ".join(map(repr, sorted(known - set(OWN_KEYS))[:20])) or "none"
+        hint = f"Did you mean {', '.join(map(repr, near))}?" if near else f"It has {others}."
+        message = f"run {name} never logged {key!r}. {hint}"
+        raise NotFoundError(message)
 
 
 def to_frame(rows: list[dict[str, Any]]) -> Any:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runhaven.api.data import RunData
+    from runhaven.api.history import Keep
     from runhaven.store.table import Table
 else:
     np = require("numpy", feature="reading curves", package="runhaven[ui]")
@@ -101,8 +102,10 @@ class _Found(NamedTuple):
     sorted: Mapping[str, bool]
 
 
-def gather(data: RunData, stream: str, key: str, axis: Axis, *, is_live: bool = False) -> Points | None:
-    """Return a series' points, without those that a resumed session repeats; None if there are no numbers.
+def gather(
+    data: RunData, stream: str, key: str, axis: Axis, *, is_live: bool = False, keep: Keep = "latest"
+) -> Points | None:
+    """Return a series' points, without those that a later session hides; None if there are no numbers.
 
     Args:
         data: The run's rows.
@@ -110,8 +113,9 @@ def gather(data: RunData, stream: str, key: str, axis: Axis, *, is_live: bool = 
         key: The series.
         axis: What their x is.
         is_live: Whether to leave out what is sealed.
+        keep: "all" leaves nothing out.
     """
-    limits = hidden_from(data, stream)
+    limits = hidden_from(data, stream, keep=keep)
     parts: list[_Part] = []
     for found in _find(data, stream, key, is_live=is_live):
         writer = found.chunk.name.writer

@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from runhaven.api.data import RunData
-from runhaven.api.history import OWN_KEYS, Scan, bucketed, only, to_frame
+from runhaven.api.history import OWN_KEYS, Scan, bucketed, check_keys, only, to_frame
 from runhaven.api.series import list_series
 from runhaven.api.summary import Summary
-from runhaven.errors import NotFoundError
 from runhaven.journal.reader import JournalReader
 from runhaven.platform.process import is_alive
 from runhaven.sealed.seal import open_sealed
@@ -22,12 +21,13 @@ from runhaven.store.view import RunView
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from runhaven.api.history import Keep
     from runhaven.api.series import Curve, Series
     from runhaven.journal.record import Damage
     from runhaven.metric import Metric
     from runhaven.sealed.run import SealedRun
     from runhaven.store.console import LogLine
-    from runhaven.store.layout import RunDirectory
+    from runhaven.store.layout import Parent, RunDirectory
     from runhaven.store.liveness import State
 
 
@@ -88,7 +88,7 @@ class Run:
             if self._facts_held is None or (has_lines and not self._facts_held.has_lines):
                 sealed = data.sealed if data else open_sealed(self._directory)
                 reader = self._reader(sealed, "recent")
-                view = RunView(keeps_rows=False, keeps_lines=has_lines)
+                view = RunView(keeps_rows=False, keeps_lines=has_lines, parent=self._directory.manifest().parent)
                 if sealed is not None:
                     replay(view, sealed, has_lines=has_lines)
                 view.fold(reader.poll())
@@ -102,7 +102,7 @@ class Run:
             if self._data_held is None:
                 sealed = open_sealed(self._directory)
                 reader = self._reader(sealed, "all")
-                view = RunView(keeps_rows=True, keeps_lines=True)
+                view = RunView(keeps_rows=True, keeps_lines=True, parent=self._directory.manifest().parent)
                 view.fold(reader.poll())
                 self._data_held = RunData(reader, view, sealed)
                 if sealed is None:
@@ -145,6 +145,11 @@ class Run:
     def path(self) -> list[str]:
         """Entity, project and id."""
         return [self.entity, self.project, self.id]
+
+    @property
+    def parent(self) -> Parent | None:
+        """Which run it is a fork of, and the last step that it has of it; None for any other."""
+        return self._directory.manifest().parent
 
     @property
     def created(self) -> int:
@@ -285,7 +290,7 @@ class Run:
             data, metrics = self._data, self._facts.metrics
             return list_series(data, metrics, stream)
 
-    def curve(
+    def curve(  # noqa: PLR0913 - what a chart asks for
         self,
         key: str,
         *,
@@ -294,6 +299,7 @@ class Run:
         buckets: int = 1000,
         start: float | None = None,
         stop: float | None = None,
+        keep: Keep = "latest",
     ) -> Curve:
         """Return a series reduced to buckets, each with its exact least, greatest and last value.
 
@@ -305,15 +311,24 @@ class Run:
             buckets: How many to divide the points' range into; with fewer points, each is a bucket of its own.
             start: Leave out the points before this x.
             stop: Leave out the points after this x.
+            keep: "all" brings in what later sessions repeat, and what a rewind hides.
 
         Raises:
             ImportError: If numpy is missing.
+            UsageError: If `keep` is not known.
         """
         from runhaven.api.curve import make_curve
 
         with self._lock:
             return make_curve(
-                self._data, key, stream=stream, x=x, buckets=buckets, bounds=(start, stop), origin_us=self.created
+                self._data,
+                key,
+                stream=stream,
+                x=x,
+                buckets=buckets,
+                bounds=(start, stop),
+                origin_us=self._directory.manifest().began,
+                keep=keep,
             )
 
     def scan_history(
@@ -324,6 +339,7 @@ class Run:
         max_step: int | None = None,
         *,
         stream: str = "default",
+        keep: Keep = "latest",
     ) -> Iterator[dict[str, Any]]:
         """Go through all rows as they were logged; rows of one process with an equal step are one.
 
@@ -333,12 +349,17 @@ class Run:
             min_step: Leave out the rows before this step.
             max_step: Leave out this step and the rows after it.
             stream: "default", or the name of another stream.
+            keep: "all" brings in what later sessions repeat, and what a rewind hides.
 
         Yields:
             A dict with `_step`, `_timestamp` (seconds since the epoch), `_runtime` (seconds) and the values.
+
+        Raises:
+            UsageError: If `keep` is not known.
         """
         with self._lock:
-            found = Scan(self._data, stream=_stream(stream), origin_us=self.created)
+            began = self._directory.manifest().began
+            found = Scan(self._data, stream=_stream(stream), origin_us=began, keep=keep)
         rows = found.rows(min_step=min_step, max_step=max_step)
         yield from rows if keys is None else only(rows, ["_step", *keys])
 
@@ -349,6 +370,8 @@ class Run:
         x_axis: str = "_step",
         pandas: bool = True,
         stream: str = "default",
+        *,
+        keep: Keep = "latest",
     ) -> Any:
         """Return the rows, or at most `samples` buckets of them when there are more.
 
@@ -361,32 +384,20 @@ class Run:
             x_axis: What orders the rows: "_step", "_timestamp", "_runtime" or a key.
             pandas: Return a `pandas.DataFrame` when pandas is installed.
             stream: "default", or the name of another stream.
+            keep: "all" brings in what later sessions repeat, and what a rewind hides.
 
         Raises:
             NotFoundError: If a key was never logged.
+            UsageError: If `keep` is not known.
         """
         axis = [] if x_axis in OWN_KEYS else [x_axis]
         wanted = None if keys is None else [*keys, *axis]
-        self._check_keys([*(keys or []), *axis], _stream(stream))
         with self._lock:
+            data, began = self._data, self._directory.manifest().began
+            check_keys([*(keys or []), *axis], data, _stream(stream), self.name)
             names = {"stream": _stream(stream), "x_axis": x_axis}
-            found = bucketed(self._data, origin_us=self.created, samples=samples, keys=wanted, **names)
+            found = bucketed(data, origin_us=began, samples=samples, keys=wanted, keep=keep, **names)
         return to_frame(found) if pandas else found
-
-    def _check_keys(self, keys: Sequence[str], stream: str) -> None:
-        known = {series.key for series in self.series(stream)} if keys else set[str]()
-        for key in (key for key in keys if key not in OWN_KEYS):
-            if key not in known:
-                import difflib
-
-                near = difflib.get_close_matches(key, known, n=3)
-                hint = (
-                    f"Did you mean {', '.join(map(repr, near))}?"
-                    if near
-                    else f"It has {', '.join(map(repr, sorted(known)[:20])) or 'none'}."
-                )
-                message = f"run {self.name} never logged {key!r}. {hint}"
-                raise NotFoundError(message)
 
     def logs(self, after: int = 0, limit: int | None = None) -> list[LogLine]:
         """Return what the run printed.

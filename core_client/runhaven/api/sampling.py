@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runhaven.api.data import RunData
+    from runhaven.api.history import Keep
     from runhaven.store.table import Table
 
     Places = NDArray[np.int64]
@@ -45,7 +46,7 @@ class Rows:
         cells: Which cells each key has.
     """
 
-    def __init__(self, data: RunData, stream: str) -> None:
+    def __init__(self, data: RunData, stream: str, *, keep: Keep = "latest") -> None:
         """Find out which rows of the tables belong together."""
         self._tables = [table for table in data.tables(stream) if len(table)]
         self._offsets = np.cumsum([0, *(len(table) for table in self._tables)])
@@ -54,8 +55,9 @@ class Rows:
         self._numbers = np.concatenate([np.frombuffer(table.numbers, np.uint64) for table in self._tables])
         self._row, count = _merge(self._tables, steps, self._numbers)
 
-        hidden = hidden_from(data, stream)
-        is_shown = np.array([not table.schema.cells for table in self._tables]).repeat(np.diff(self._offsets))
+        hidden = hidden_from(data, stream, keep=keep)
+        is_shown = np.zeros(len(steps), np.bool_)
+        is_shown[self._visible(None, hidden, steps)] = True
         self.cells: dict[str, Cells] = {}
         for key in dict.fromkeys(key for table in self._tables for key, _ in table.schema.cells):
             at = self._visible(key, hidden, steps)
@@ -68,13 +70,14 @@ class Rows:
         self.steps[self._row] = steps
         self.times[newest.row] = times[newest.at]
 
-    def _visible(self, key: str, hidden: dict[str, dict[str, int]], steps: Places) -> Places:
-        """Return where the cells of a key lie that no later session hides."""
-        found: list[Places] = []
+    def _visible(self, key: str | None, hidden: dict[str, dict[str, int]], steps: Places) -> Places:
+        """Return where the cells of a key lie, or the rows without a key, that no later session hides."""
+        found: list[Places] = [np.empty(0, np.int64)]
         for index, table in enumerate(self._tables):
-            if any(name == key for name, _ in table.schema.cells):
+            has_it = not table.schema.cells if key is None else any(name == key for name, _ in table.schema.cells)
+            if has_it:
                 at: Places = np.arange(int(self._offsets[index]), int(self._offsets[index + 1]))
-                limit = hidden.get(table.writer, {}).get(key)
+                limit = hidden.get(table.writer, {}).get("_step" if key is None else key)
                 found.append(at if limit is None else at[steps[at] < limit])
         return np.concatenate(found)
 
@@ -125,10 +128,9 @@ def _merge(tables: list[Table], steps: Places, numbers: NDArray[np.uint64]) -> t
 
 
 def sample(
-    data: RunData, *, stream: str, origin_us: int, samples: int, keys: Sequence[str] | None, x_axis: str
+    rows: Rows, *, origin_us: int, samples: int, keys: Sequence[str] | None, x_axis: str
 ) -> list[dict[str, Any]]:
     """Return at most `samples` buckets of the rows that hold all `keys`, in the order of `x_axis`."""
-    rows = Rows(data, stream)
     wanted = list(rows.cells) if keys is None else [key for key in dict.fromkeys(keys) if key not in OWN_KEYS]
     kept = rows.is_shown.copy()
     for key in () if keys is None else wanted:

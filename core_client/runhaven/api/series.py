@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from operator import le
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from runhaven.api.history import hidden_from
 from runhaven.metric import rule_for
+from runhaven.store.table import cell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -16,10 +20,12 @@ if TYPE_CHECKING:
     from runhaven.api.data import RunData
     from runhaven.journal.record import CellType
     from runhaven.metric import Metric
-    from runhaven.sealed.index import SeriesIndex
-    from runhaven.store.table import SeriesEntry
+    from runhaven.sealed.chunk import Chunk
+    from runhaven.store.table import Table
 
     Floats = NDArray[np.float64]
+
+_BEYOND = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,34 +55,6 @@ class Series:
     is_hidden: bool
 
 
-def list_series(data: RunData, metrics: Mapping[str, Metric], stream: str | None) -> list[Series]:
-    """List the series of one stream, or of all."""
-    found: dict[tuple[str, str], list[SeriesEntry | SeriesIndex]] = {}
-    sealed = data.sealed.all_series() if data.sealed else ()
-    for entry in (*sealed, *data.view.tables.series.values()):
-        if stream is None or entry.stream == stream:
-            found.setdefault((entry.stream, entry.key), []).append(entry)
-    return [_merge(name, entries, metrics) for name, entries in sorted(found.items())]
-
-
-def _merge(
-    name: tuple[str, str], entries: Sequence[SeriesEntry | SeriesIndex], metrics: Mapping[str, Metric]
-) -> Series:
-    newest = max(entries, key=lambda entry: entry.last_us)
-    rule = rule_for(metrics, name[1]) if not name[0].startswith("node=") else None
-    return Series(
-        stream=name[0],
-        key=name[1],
-        type="s" if newest.type == "S" else newest.type,  # pyright: ignore[reportArgumentType] - else those of cells
-        count=sum(entry.count for entry in entries),
-        step_min=min(entry.step_min for entry in entries),
-        step_max=max(entry.step_max for entry in entries),
-        last=newest.last,
-        axis=rule.step_metric if rule else None,
-        is_hidden=bool(rule and rule.hidden),
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Curve:
     """Buckets of a series, ordered by x. All arrays have one entry a bucket.
@@ -100,3 +78,115 @@ class Curve:
     def __len__(self) -> int:
         """Count the buckets."""
         return len(self.x)
+
+
+class _Shown(NamedTuple):
+    """What a stretch of a series comes to, without what is hidden of it."""
+
+    type: str
+    points: int
+    step_min: int
+    step_max: int
+    last: Any
+    last_us: int
+
+
+def list_series(data: RunData, metrics: Mapping[str, Metric], stream: str | None) -> list[Series]:
+    """List the series of one stream or of all, as far as no later session hides them.
+
+    Args:
+        data: The run's rows.
+        metrics: What `define_metric` said, by name.
+        stream: The stream; None for all.
+    """
+    found: list[Series] = []
+    for of in sorted(data.streams):
+        if stream is None or of == stream:
+            hidden = hidden_from(data, of)
+            for key in sorted(data.keys(of)):
+                stretches = [*_sealed(data, of, key, hidden), *_live(data, of, key, hidden)]
+                if stretches:
+                    found.append(_series(of, key, stretches, metrics))
+    return found
+
+
+def _series(stream: str, key: str, stretches: Sequence[_Shown], metrics: Mapping[str, Metric]) -> Series:
+    newest = stretches[0]
+    for stretch in stretches:
+        newest = stretch if stretch.last_us >= newest.last_us else newest
+    rule = rule_for(metrics, key) if not stream.startswith("node=") else None
+    return Series(
+        stream=stream,
+        key=key,
+        type="s" if newest.type == "S" else newest.type,  # pyright: ignore[reportArgumentType] - else those of cells
+        count=sum(stretch.points for stretch in stretches),
+        step_min=min(stretch.step_min for stretch in stretches),
+        step_max=max(stretch.step_max for stretch in stretches),
+        last=newest.last,
+        axis=rule.step_metric if rule else None,
+        is_hidden=bool(rule and rule.hidden),
+    )
+
+
+Hidden: TypeAlias = "Mapping[str, Mapping[str, int]]"
+
+
+def _sealed(data: RunData, stream: str, key: str, hidden: Hidden) -> Iterator[_Shown]:
+    for segment, series in data.sealed.parts(stream, key) if data.sealed else ():
+        chunks = (*series.points, *(entry for entry in series.texts if entry.type != "i"))
+        limits = [hidden.get(entry.writer, {}).get(key) for entry in chunks]
+        if all(limit is None for limit in limits):
+            yield _Shown(series.type, series.count, series.step_min, series.step_max, series.last, series.last_us)
+            continue
+        for place, limit in enumerate(limits):
+            is_text = place >= len(series.points)
+            yield from _of_chunk(
+                segment.whole(series, chunks[place], is_text=is_text), _BEYOND if limit is None else limit
+            )
+
+
+def _of_chunk(chunk: Chunk, limit: int) -> Iterator[_Shown]:
+    shown = [place for place, step in enumerate(chunk.steps.tolist()) if step < limit]
+    if shown:
+        steps = chunk.steps[shown]
+        last = chunk.values[shown[-1]]
+        value = last if isinstance(chunk.values, list) else last.item()
+        value = bool(value) if chunk.name.type == "b" else value
+        yield _Shown(
+            chunk.name.type, len(shown), int(steps.min()), int(steps.max()), value, int(chunk.times[shown[-1]])
+        )
+
+
+def _live(data: RunData, stream: str, key: str, hidden: Hidden) -> Iterator[_Shown]:
+    entry = data.view.tables.series.get((stream, key))
+    if entry is None:
+        return
+    limits = [hidden.get(table.writer, {}).get(key) for table, _ in entry.places]
+    if all(limit is None for limit in limits):
+        yield _Shown(entry.type, entry.count, entry.step_min, entry.step_max, entry.last, entry.last_us)
+        return
+    for (table, at), limit in zip(entry.places, limits, strict=True):
+        count, low, high, last = _below(table, limit)
+        if count:
+            kind = table.schema.cells[at][1]
+            yield _Shown(kind, count, low, high, cell(kind, table.columns[at][last]), table.times[last])
+
+
+def _below(table: Table, limit: int | None) -> tuple[int, int, int, int]:
+    """Return how many rows have a step below `limit`, their least and greatest step, and where the last one is."""
+    steps, length = table.steps, len(table)
+    if _is_ascending(table):
+        count = length if limit is None else bisect_left(steps, limit)
+        return (count, steps[0], steps[count - 1], count - 1) if count else (0, 0, 0, 0)
+    shown = [(step, at) for at, step in enumerate(steps) if limit is None or step < limit]
+    if not shown:
+        return 0, 0, 0, 0
+    return len(shown), min(shown)[0], max(shown)[0], shown[-1][1]
+
+
+def _is_ascending(table: Table) -> bool:
+    """Tell whether the steps of a table ascend, looking only at what came since the last look."""
+    known = table.ascending.get("steps", 1)
+    if known < len(table) and all(map(le, table.steps[known - 1 : -1], table.steps[known:])):
+        table.ascending["steps"] = known = len(table)
+    return known >= len(table)

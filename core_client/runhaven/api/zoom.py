@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runhaven.api.data import RunData
+    from runhaven.api.history import Keep
     from runhaven.api.points import Axis
     from runhaven.sealed.index import LevelEntry, SeriesIndex
     from runhaven.sealed.run import SealedRun
@@ -71,15 +72,22 @@ class _Window(NamedTuple):
         return (self.stop - self.first) * self.series.levels[-1].size
 
 
-def zoom(
-    data: RunData, stream: str, key: str, axis: Axis, *, buckets: int, bounds: tuple[float | None, float | None]
+def zoom(  # noqa: PLR0913 - what a chart asks for
+    data: RunData,
+    stream: str,
+    key: str,
+    axis: Axis,
+    *,
+    buckets: int,
+    bounds: tuple[float | None, float | None],
+    keep: Keep = "latest",
 ) -> Items | None:
     """Return a series at the detail that `buckets` buckets need; None if its points have to be gathered one by one.
 
     That is so where the pyramid knows another order than the one asked for, where a resumed session hides points, and
     where parts of the series overlap.
     """
-    if data.sealed is None or any(key in limits for limits in hidden_from(data, stream).values()):
+    if data.sealed is None or any(key in limits for limits in hidden_from(data, stream, keep=keep).values()):
         return None
     windows = _windows(data.sealed, stream, key, axis, bounds)
     if not windows:

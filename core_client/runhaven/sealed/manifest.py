@@ -32,7 +32,7 @@ class Manifest:
         segments: Names of the segments, in the order of sealing.
         positions: How far each writer's journal is sealed.
         last_us: Each writer's newest record, microseconds since the epoch.
-        resumed: The writers that went on with the run; what earlier ones wrote past their start is hidden.
+        resumed: The writers that went on with the run, and the last step that each left in sight if it went back.
         damage: What could not be read when it was sealed.
         checksums: SHA-256 of each file of the segments, by name.
     """
@@ -41,7 +41,7 @@ class Manifest:
     segments: tuple[str, ...] = ()
     positions: Mapping[str, Position] = field(default_factory=dict[str, Position])
     last_us: Mapping[str, int] = field(default_factory=dict[str, int])
-    resumed: tuple[str, ...] = ()
+    resumed: Mapping[str, int | None] = field(default_factory=dict[str, "int | None"])
     damage: tuple[Damage, ...] = ()
     checksums: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -56,7 +56,7 @@ class Manifest:
             "segments": self.segments,
             "positions": {writer: list(position) for writer, position in self.positions.items()},
             "last_us": dict(self.last_us),
-            "resumed": self.resumed,
+            "resumed": dict(self.resumed),
             "damage": [[damage.file, damage.offset, damage.length, damage.reason] for damage in self.damage],
             "checksums": dict(self.checksums),
         }
@@ -86,7 +86,7 @@ def _parse(number: int, content: dict[str, Any]) -> Manifest:
         for writer, (record, offset, layouts) in content["positions"].items()
     }
     damage = tuple(Damage(*one) for one in content["damage"])
-    segments, resumed = tuple(content["segments"]), tuple(content["resumed"])
+    segments, resumed = tuple(content["segments"]), content["resumed"]
     return Manifest(number, segments, positions, content["last_us"], resumed, damage, content["checksums"])
 
 

@@ -9,7 +9,7 @@ from runhaven.journal.record import RowBlock, Schema
 from runhaven.missing import require
 from runhaven.sealed.chunk import ROW
 from runhaven.sealed.manifest import newest, place_to_read
-from runhaven.sealed.segment import Segment
+from runhaven.sealed.segment import Segment, exact
 from runhaven.store.table import Table
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class SealedRun:
         place = place_to_read(run)
         self.manifest = newest(place)
         self.segments = [Segment(place, name) for name in self.manifest.segments]
+        parent = run.manifest().parent
+        self._inherited = frozenset(parent.writers if parent else ())
 
     def replay(self) -> Iterator[RowBlock | Event]:
         """Yield the sealed events, and the rows that no snapshot sums up."""
@@ -66,53 +68,46 @@ class SealedRun:
     def all_series(self) -> Iterator[SeriesIndex]:
         """Yield each series of each segment."""
         for segment in self.segments:
-            yield from (series for series in segment.index.series if series.type != ROW)
+            yield from (series for series in segment.index.series if series.type != ROW and self._is_own(series))
+
+    def _is_own(self, series: SeriesIndex) -> bool:
+        """Leave out the load of the machines that ran the run that this one is a fork of."""
+        is_of_machine = bool(self._inherited) and series.stream.startswith("node=")
+        return not (is_of_machine and all(entry.writer in self._inherited for entry in (*series.points, *series.texts)))
+
+    def parts(self, stream: str, key: str) -> list[tuple[Segment, SeriesIndex]]:
+        """Return a series in each segment that has it."""
+        found = [(segment, segment.series(stream, key)) for segment in self.segments]
+        return [(segment, series) for segment, series in found if series is not None and self._is_own(series)]
 
     def places(self, stream: str, key: str) -> list[Place]:
         """Return the chunks of a series' points."""
-        found = [(segment, segment.series(stream, key)) for segment in self.segments]
-        return [Place(segment, series, entry) for segment, series in found if series for entry in series.points]
+        return [Place(segment, series, entry) for segment, series in self.parts(stream, key) for entry in series.points]
 
     def extents(self, stream: str) -> Iterator[tuple[str, str, int]]:
-        """Yield writer, key and least step of each chunk of a stream."""
-        for series in self.all_series():
-            if series.stream == stream:
-                for entry in (*series.points, *series.texts):
-                    yield entry.writer, series.key, entry.step_min
+        """Yield writer, key and least step of each chunk of a stream; "_step" stands for rows without a key."""
+        for segment in self.segments:
+            for series in segment.index.series:
+                if series.stream == stream and self._is_own(series):
+                    key = "_step" if series.type == ROW else series.key
+                    yield from ((entry.writer, key, entry.step_min) for entry in (*series.points, *series.texts))
 
     def tables(self, stream: str) -> list[Table]:
         """Return the rows of a stream as they were logged, by writer and schema."""
-        return [table for segment in self.segments for table in _tables(segment, stream)]
+        return [table for segment in self.segments for table in self._tables(segment, stream)]
 
-
-def _tables(segment: Segment, stream: str) -> Iterator[Table]:
-    """Put the rows of a segment together again."""
-    by_writer: dict[str, list[Chunk]] = {}
-    for series in segment.index.series:
-        if series.stream == stream:
-            chunks = [segment.chunk(series, entry) for entry in series.points]
-            texts = [segment.text_chunk(series, entry) for entry in series.texts]
-            for chunk in _exact(chunks, texts):
-                by_writer.setdefault(chunk.name.writer, []).append(chunk)
-    orders = [tuple(keys) for name, keys in segment.index.schemas if name == stream]
-    for _, chunks in sorted(by_writer.items()):
-        yield from _of_writer(chunks, orders)
-
-
-def _exact(chunks: list[Chunk], texts: list[Chunk]) -> Iterator[Chunk]:
-    """Yield chunks whose values are what was logged: integers are integers, of any size."""
-    large = {chunk.name: chunk for chunk in texts if chunk.name.type == "i"}
-    for chunk in chunks:
-        if chunk.name.type != "i":
-            yield chunk
-            continue
-        with np.errstate(invalid="ignore"):
-            # What float64 cannot hold is put right below.
-            values = chunk.values.astype(np.int64)
-        if (found := large.get(chunk.name)) is not None:
-            values[np.searchsorted(chunk.rows, found.rows)] = found.values
-        yield chunk._replace(values=values)
-    yield from (chunk for chunk in texts if chunk.name.type != "i")
+    def _tables(self, segment: Segment, stream: str) -> Iterator[Table]:
+        """Put the rows of a segment together again."""
+        by_writer: dict[str, list[Chunk]] = {}
+        for series in segment.index.series:
+            if series.stream == stream and self._is_own(series):
+                chunks = [segment.chunk(series, entry) for entry in series.points]
+                texts = [segment.text_chunk(series, entry) for entry in series.texts]
+                for chunk in exact(chunks, texts):
+                    by_writer.setdefault(chunk.name.writer, []).append(chunk)
+        orders = [tuple(keys) for name, keys in segment.index.schemas if name == stream]
+        for _, chunks in sorted(by_writer.items()):
+            yield from _of_writer(chunks, orders)
 
 
 def _of_writer(chunks: Sequence[Chunk], orders: Sequence[tuple[str, ...]]) -> Iterator[Table]:

@@ -119,21 +119,23 @@ def _read(run: RunDirectory, before: Manifest) -> _Work | None:
     positions = reader.positions
     if not records:
         return None
-    view = RunView(keeps_rows=False)
+    view = RunView(keeps_rows=False, parent=run.manifest().parent)
     place = place_to_write(run)
     for name in before.segments:
         view.fold(Segment(place, name).replay())
-    tables, events = Tables(), list["Event"]()
-    for record in records:
-        if isinstance(record, RowBlock):
-            tables.add(record)
-        else:
-            events.append(record)
     view.fold(records)
-    recent = [block.since(view.sessions[block.writer].snapshot) for block in records if isinstance(block, RowBlock)]
+    tables, events = Tables(), list["Event"]()
+    recent: list[RowBlock] = []
+    for record in records:
+        if not isinstance(record, RowBlock):
+            events.append(record)
+        elif not (view.sessions[record.writer].is_inherited and record.schema.stream.startswith("node=")):
+            tables.add(record)
+            recent.append(record.since(view.sessions[record.writer].snapshot))
     last_us = {writer: session.last_us for writer, session in view.sessions.items()}
     name = _name(before.positions, positions)
-    resumed, damage = tuple(view.resumptions()), (*before.damage, *reader.damage)
+    rewinds, damage = view.rewinds(), (*before.damage, *reader.damage)
+    resumed = {writer: rewinds.get(writer) for writer in view.resumptions()}
     manifest = Manifest(before.number + 1, (*before.segments, name), positions, last_us, resumed, damage)
     return _Work(name, manifest, tables, events, view.metrics, [block for block in recent if len(block)])
 

@@ -154,6 +154,15 @@ class Segment:
         name = ChunkName(series.stream, series.key, entry.writer, entry.type)
         return Chunk(name, table["row"][span], table["step"][span], table["time"][span], values)
 
+    def whole(self, series: SeriesIndex, entry: ChunkEntry, *, is_text: bool) -> Chunk:
+        """Return a chunk with the very values that were logged."""
+        if is_text:
+            return self.text_chunk(series, entry)
+        texts = [
+            self.text_chunk(series, text) for text in series.texts if (text.writer, text.type) == (entry.writer, "i")
+        ]
+        return next(exact([self.chunk(series, entry)], texts))
+
     def _text_table(self) -> dict[str, Any]:
         table = parquet.read_parquet(self._path("values.parquet"), batch_size=1 << 16).read_all()
         found: dict[str, Any] = {name: _numbers(table, name) for name in ("row", "step", "time")}
@@ -185,6 +194,22 @@ class Segment:
                 for name in columns
             ]
             yield from zip(*found, strict=True)
+
+
+def exact(chunks: list[Chunk], texts: list[Chunk]) -> Iterator[Chunk]:
+    """Yield chunks whose values are what was logged: integers are integers, of any size."""
+    large = {chunk.name: chunk for chunk in texts if chunk.name.type == "i"}
+    for chunk in chunks:
+        if chunk.name.type != "i":
+            yield chunk
+            continue
+        with np.errstate(invalid="ignore"):
+            # What float64 cannot hold is put right below.
+            values = chunk.values.astype(np.int64)
+        if (found := large.get(chunk.name)) is not None:
+            values[np.searchsorted(chunk.rows, found.rows)] = found.values
+        yield chunk._replace(values=values)
+    yield from (chunk for chunk in texts if chunk.name.type != "i")
 
 
 def _numbers(table: Any, column: str) -> NDArray[np.int64]:

@@ -27,7 +27,7 @@ def replay(view: RunView, sealed: SealedRun, *, has_lines: bool = False) -> None
 
 def read_view(run: RunDirectory) -> RunView:
     """Return what a run comes to, without its rows."""
-    view = RunView(keeps_rows=False)
+    view = RunView(keeps_rows=False, parent=run.manifest().parent)
     sealed = open_sealed(run)
     if sealed is not None:
         replay(view, sealed)

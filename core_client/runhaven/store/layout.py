@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,9 +17,37 @@ from runhaven.platform.files import create_exclusive, replace_atomically
 from runhaven.store.ids import is_ulid, new_ulid, ulid_time_ms, validate_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """Where a fork branched off.
+
+    Attributes:
+        run: The parent's ulid.
+        id: Its id.
+        entity: Its user or team.
+        project: Its project.
+        step: The last step that the fork has of it.
+        began: When the first run of the line was created, microseconds since the epoch.
+        writers: The writers whose journals were copied from it.
+    """
+
+    run: str
+    id: str
+    entity: str
+    project: str
+    step: int
+    began: int
+    writers: tuple[str, ...]
+
+    @property
+    def path(self) -> list[str]:
+        """Entity, project and id."""
+        return [self.entity, self.project, self.id]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +63,7 @@ class Manifest:
         created: When the run was created, microseconds since the epoch.
         host: Where it was created.
         spool: On a network file system, the directory on `host` that holds the tails.
+        parent: The run that it is a fork of; None for any other.
     """
 
     format: int
@@ -45,6 +74,12 @@ class Manifest:
     created: int
     host: str
     spool: str | None = None
+    parent: Parent | None = None
+
+    @property
+    def began(self) -> int:
+        """When its history begins, microseconds since the epoch."""
+        return self.parent.began if self.parent else self.created
 
     def spool_here(self) -> Path | None:
         """Return the directory of the tails, if there is one and this is its host."""
@@ -99,7 +134,19 @@ def _read_manifest(path: Path) -> Manifest:
         message = f"{path} is no description of a run."
         raise StoreError(message)
     known: dict[str, Any] = {name: data.get(name) for name in Manifest.__dataclass_fields__}
+    known["parent"] = _parse_parent(data.get("parent"), path)
     return Manifest(**known)
+
+
+def _parse_parent(data: Any, path: Path) -> Parent | None:
+    if data is None:
+        return None
+    try:
+        found = Parent(**{name: data[name] for name in Parent.__dataclass_fields__})
+        return replace(found, step=int(found.step), began=int(found.began), writers=tuple(found.writers))
+    except (LookupError, TypeError, ValueError) as error:
+        message = f"{path} names a parent that makes no sense: {error!r}."
+        raise StoreError(message) from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -170,7 +217,15 @@ class Store:
         data = _read_json(path)
         _check_format(data.get("min_reader", data.get("format")), path)
 
-    def new_run(self, *, entity: str, project: str, id: str, spool: Path | None = None) -> RunDirectory:  # noqa: A002
+    def new_run(
+        self,
+        *,
+        entity: str,
+        project: str,
+        id: str,  # noqa: A002 - the term of the store
+        spool: Path | None = None,
+        inherit: Callable[[RunDirectory], Parent] | None = None,
+    ) -> RunDirectory:
         """Create a run's directory and claim its id.
 
         Args:
@@ -178,6 +233,7 @@ class Store:
             project: The project.
             id: The id that the user sees.
             spool: Below it the run's tails get a directory of their own.
+            inherit: Fills the directory of a fork, before anybody takes it for a run.
 
         Raises:
             UsageError: If the id is taken, or a name cannot be one.
@@ -185,34 +241,33 @@ class Store:
         """
         for kind, text in (("entity", entity), ("project", project), ("run id", id)):
             validate_id(text, kind=kind)
+        taken = f"run {entity}/{project}/{id} exists already; choose another id, or resume='allow' to go on with it."
+        if self.find(entity, project, id) is not None:
+            raise UsageError(taken)
         ulid = new_ulid()
-        month = time.strftime("%Y%m", time.gmtime(ulid_time_ms(ulid) / 1000))
-        path = self.root / "runs" / month / ulid
-        for directory in (path, path / "journal", path / "files", path / "control"):
-            directory.mkdir(mode=0o700, parents=True)
+        run = RunDirectory(self.root / "runs" / _month(ulid) / ulid)
         tails = spool / ulid if spool else None
-        if tails is not None:
-            tails.mkdir(mode=0o700)
-        manifest = Manifest(
-            FORMAT,
-            ulid,
-            id,
-            entity,
-            project,
-            time.time_ns() // 1000,
-            socket.gethostname(),
-            str(tails) if tails else None,
-        )
-        replace_atomically(path / "run.json", json.dumps(asdict(manifest)).encode())
-        claim = json.dumps({"run": f"{month}/{ulid}", "entity": entity, "project": project, "id": id}).encode()
-        if not create_exclusive(self._claim(entity, project, id), claim):
-            for directory in filter(None, (path, tails)):
+        try:
+            for directory in (run.path, run.journal, run.files, run.control):
+                directory.mkdir(mode=0o700, parents=True)
+            if tails is not None:
+                tails.mkdir(mode=0o700)
+            parent = inherit(run) if inherit else None
+            names = FORMAT, ulid, id, entity, project, time.time_ns() // 1000, socket.gethostname()
+            self._enter(run, Manifest(*names, str(tails) if tails else None, parent), taken)
+        except BaseException:
+            for directory in filter(None, (run.path, tails)):
                 shutil.rmtree(directory, ignore_errors=True)
-            message = (
-                f"run {entity}/{project}/{id} exists already; choose another id, or resume='allow' to go on with it."
-            )
-            raise UsageError(message)
-        return RunDirectory(path)
+            raise
+        return run
+
+    def _enter(self, run: RunDirectory, manifest: Manifest, taken: str) -> None:
+        """Make a directory a run, and claim its id."""
+        entity, project, run_id = manifest.entity, manifest.project, manifest.id
+        replace_atomically(run.path / "run.json", json.dumps(asdict(manifest)).encode())
+        claim = {"run": f"{_month(run.ulid)}/{run.ulid}", "entity": entity, "project": project, "id": run_id}
+        if not create_exclusive(self._claim(entity, project, run_id), json.dumps(claim).encode()):
+            raise UsageError(taken)
 
     def _claim(self, entity: str, project: str, run_id: str) -> Path:
         name = hashlib.sha256(f"{entity}\0{project}\0{run_id}".encode()).hexdigest()
@@ -231,8 +286,7 @@ class Store:
         """Return the run of a ulid; None if there is none."""
         if not is_ulid(ulid):
             return None
-        month = time.strftime("%Y%m", time.gmtime(ulid_time_ms(ulid) / 1000))
-        path = self.root / "runs" / month / ulid
+        path = self.root / "runs" / _month(ulid) / ulid
         return RunDirectory(path) if (path / "run.json").is_file() else None
 
     def run_directories(self) -> Iterator[RunDirectory]:
@@ -257,6 +311,10 @@ class Store:
         shutil.rmtree(grave, ignore_errors=True)
         if spool := manifest.spool_here():
             shutil.rmtree(spool, ignore_errors=True)
+
+
+def _month(ulid: str) -> str:
+    return time.strftime("%Y%m", time.gmtime(ulid_time_ms(ulid) / 1000))
 
 
 def _names(directory: Path) -> list[str]:

@@ -30,9 +30,17 @@ class Register:
     def __init__(self) -> None:
         """Start empty."""
         self._cells: dict[str, tuple[Stamp, Any]] = {}
+        self._first_writer = ""
+
+    def forget_before(self, writer: str) -> None:
+        """Take back what writers that started earlier wrote, and refuse what still comes of them."""
+        self._first_writer = writer
+        self._cells = {key: held for key, held in self._cells.items() if held[0].writer >= writer}
 
     def put(self, key: str, value: object, stamp: Stamp) -> None:
         """Write a value, unless a later one stands."""
+        if stamp.writer < self._first_writer:
+            return
         held = self._cells.get(key)
         if held is None or stamp.is_after(held[0]):
             self._cells[key] = stamp, value

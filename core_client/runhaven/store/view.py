@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runhaven.journal.reader import JournalReader
-from runhaven.journal.record import Damage, RowBlock
+from runhaven.journal.record import Damage, Event, RowBlock
 from runhaven.metric import Aggregate, keeps_plain_value, metric_from_event, rule_for
 from runhaven.platform.process import ProcessIdentity
 from runhaven.store.console import Console
@@ -19,9 +19,9 @@ from runhaven.value import from_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from runhaven.journal.record import Column, Event
+    from runhaven.journal.record import Column
     from runhaven.metric import Metric
-    from runhaven.store.layout import RunDirectory
+    from runhaven.store.layout import Parent, RunDirectory
 
 
 @dataclass(slots=True)
@@ -37,6 +37,8 @@ class Session:
         is_preempting: Whether it said so.
         snapshot: Record number of its newest snapshot.
         lost: What its journal lacks, if anything.
+        rewind: The last step of earlier writers that it left in sight; None if it left all.
+        is_inherited: Whether it wrote into the run that this one is a fork of.
     """
 
     writer: str
@@ -47,6 +49,8 @@ class Session:
     is_preempting: bool = False
     snapshot: int = -1
     lost: dict[str, Any] | None = None
+    rewind: int | None = None
+    is_inherited: bool = False
 
     @property
     def is_main(self) -> bool:
@@ -60,6 +64,10 @@ class Session:
             return ProcessIdentity(**{name: self.start[name] for name in ProcessIdentity.__dataclass_fields__})
         except KeyError:
             return None
+
+
+# All that a fork takes over besides rows: the rest is about the processes that ran its parent.
+_INHERITED = frozenset({"start", "config", "metric", "incomplete"})
 
 
 class RunView:
@@ -79,12 +87,13 @@ class RunView:
         last_step: Greatest step of the default stream's rows; None without rows.
     """
 
-    def __init__(self, *, keeps_rows: bool, keeps_lines: bool = False) -> None:
+    def __init__(self, *, keeps_rows: bool, keeps_lines: bool = False, parent: Parent | None = None) -> None:
         """Start with nothing.
 
         Args:
             keeps_rows: Whether rows are kept, or only what they come to.
             keeps_lines: Whether printed lines are kept, or only counted.
+            parent: The run that this one is a fork of.
         """
         self.sessions: dict[str, Session] = {}
         self.tables = Tables()
@@ -102,7 +111,7 @@ class RunView:
         self._repeated, self._computed, self._written = Register(), Register(), Register()
         self._aggregates: dict[str, Aggregate] = {}
         self._ruled_at: dict[str, tuple[str, int]] = {}
-        self._summed_up_by = ""
+        self._summed_up_by = self._rewound_by = ""
         self._new_lines: list[tuple[int, str, str]] = []
         self._handlers: dict[str, Callable[[Session, Event], None]] = {
             "start": self._on_start,
@@ -121,12 +130,22 @@ class RunView:
             "preempting": self._on_preempting,
             "finish": self._on_finish,
         }
+        self._inherited = frozenset(parent.writers if parent else ())
+        if parent is not None and parent.writers:
+            # Should the fork's process have died before it could say a word, the branch hides what lies beyond it.
+            branch = Session(max(parent.writers) + "~", {}, is_inherited=True)
+            self.sessions[branch.writer] = branch
+            start: dict[str, Any] = {"event": "start", "role": "main", "rewind": parent.step, "summary": {}, "time": 0}
+            self._take(branch, Event(branch.writer, 0, start))
 
     def fold(self, records: Iterable[RowBlock | Event]) -> None:
         """Take in what one poll of the journals found."""
         blocks: list[RowBlock] = []
         for record in records:
-            session = self.sessions.setdefault(record.writer, Session(record.writer, {}))
+            session = self.sessions.get(record.writer)
+            if session is None:
+                is_inherited = record.writer in self._inherited
+                session = self.sessions[record.writer] = Session(record.writer, {}, is_inherited=is_inherited)
             if isinstance(record, RowBlock):
                 session.last_us = max(session.last_us, record.times[-1])
                 blocks.append(record)
@@ -143,13 +162,15 @@ class RunView:
     # Rows
 
     def _add(self, block: RowBlock) -> None:
-        if self._keeps_rows:
+        session = self.sessions[block.writer]
+        is_of_machine = block.schema.stream.startswith("node=")
+        if self._keeps_rows and not (is_of_machine and session.is_inherited):
             self.tables.add(block)
-        if block.schema.stream.startswith("node="):
+        if is_of_machine or block.writer < self._rewound_by:
             return
         greatest = max(block.steps)
         self.last_step = greatest if self.last_step is None else max(self.last_step, greatest)
-        recent = block.since(self.sessions[block.writer].snapshot)
+        recent = block.since(session.snapshot)
         if not len(recent):
             return
         stamp = Stamp(recent.times[-1], recent.writer, recent.numbers[-1])
@@ -160,10 +181,10 @@ class RunView:
                 self._aggregate(key, rule, recent, column)
 
     def _aggregate(self, key: str, rule: Metric, block: RowBlock, column: Column) -> None:
-        """Sum up a column; a rule holds for the rows that its writer wrote after it."""
+        """Sum up a column; a rule holds for the rows that its writer wrote after it, and for later writers'."""
         writer, number = self._ruled_at[rule.name]
         start = bisect_left(block.numbers, number) if writer == block.writer else 0
-        if start < len(column):
+        if writer <= block.writer and start < len(column):
             aggregate = self._aggregates.setdefault(key, Aggregate(rule))
             for value in column[start:]:
                 aggregate.add(value)
@@ -171,7 +192,10 @@ class RunView:
     # Events
 
     def _take(self, session: Session, event: Event) -> None:
-        handler = self._handlers.get(str(event.data.get("event")))
+        kind = str(event.data.get("event"))
+        handler = self._handlers.get(kind)
+        if session.is_inherited and kind not in _INHERITED:
+            return
         try:
             event.data["time"] = int(event.data["time"])
             session.last_us = max(session.last_us, event.data["time"])
@@ -183,6 +207,17 @@ class RunView:
 
     def _on_start(self, session: Session, event: Event) -> None:
         session.start = event.data
+        if "rewind" not in event.data or not session.is_main:
+            return
+        session.rewind = int(event.data["rewind"])
+        if session.writer >= self._rewound_by:
+            # What came before is in part hidden now: only what this event says of it stands.
+            self._rewound_by = self._summed_up_by = session.writer
+            for register in (self._repeated, self._computed, self._written):
+                register.forget_before(session.writer)
+            self._aggregates, self.last_step = {}, None
+            self._on_snapshot(session, event)
+            self._on_summary(session, event)
 
     def _on_meta(self, _: Session, event: Event) -> None:
         self._meta.apply(event.data["set"], _stamp(event))
@@ -201,6 +236,8 @@ class RunView:
     def _on_snapshot(self, session: Session, event: Event) -> None:
         summary: Mapping[str, Any] = from_json(event.data["summary"])
         session.snapshot = event.number
+        if session.writer < self._rewound_by:
+            return
         # A process that joined repeats what it found when it came: its owner's own words stand over that.
         (self._computed if session.is_main else self._repeated).apply(summary, _stamp(event))
         last = event.data.get("last_step")
@@ -219,9 +256,9 @@ class RunView:
 
     def _on_metric(self, _: Session, event: Event) -> None:
         rule = metric_from_event(event.data)
-        self.metrics.pop(rule.name, None)
+        if self.metrics.pop(rule.name, None) != rule:
+            self._ruled_at[rule.name] = event.writer, event.number
         self.metrics[rule.name] = rule
-        self._ruled_at[rule.name] = event.writer, event.number
 
     def _on_environment(self, _: Session, event: Event) -> None:
         self.environment |= event.data["set"]
@@ -276,6 +313,11 @@ class RunView:
         return {key: value for key, value in found.items() if key not in gone} | self._written.values()
 
     @property
+    def written(self) -> dict[str, Any]:
+        """What the user said about the summary, as the fields of a `summary` event."""
+        return {"set": self._written.values(), "delete": sorted(self._written.deleted())}
+
+    @property
     def aggregates(self) -> dict[str, Aggregate]:
         """What rules made of the series that they are about."""
         return self._aggregates
@@ -308,13 +350,14 @@ class RunView:
     @property
     def newest(self) -> Session | None:
         """The newest session that owned the run; any session where none did."""
-        owners = [session for session in self.sessions.values() if session.is_main]
-        return max(owners or self.sessions.values(), key=lambda session: session.writer, default=None)
+        own = [session for session in self.sessions.values() if not session.is_inherited]
+        owners = [session for session in own if session.is_main]
+        return max(owners or own, key=lambda session: session.writer, default=None)
 
     @property
     def updated_us(self) -> int:
         """When the newest record was written."""
-        return max((session.last_us for session in self.sessions.values()), default=0)
+        return max((session.last_us for session in self.sessions.values() if not session.is_inherited), default=0)
 
     @property
     def signs(self) -> Signs:
@@ -326,9 +369,12 @@ class RunView:
 
     def resumptions(self) -> list[str]:
         """Return the writers that went on with the run, in order; what earlier ones wrote past their start is hidden."""
-        return sorted(
-            writer for writer, session in self.sessions.items() if session.is_main and session.start.get("resumed")
-        )
+        owners = [session for session in self.sessions.values() if session.is_main]
+        return sorted(one.writer for one in owners if one.start.get("resumed") or one.rewind is not None)
+
+    def rewinds(self) -> dict[str, int]:
+        """Return the writers that rewound the run, each with the last step of earlier ones that it left in sight."""
+        return {one.writer: one.rewind for one in self.sessions.values() if one.rewind is not None}
 
 
 def _stamp(event: Event) -> Stamp:
@@ -337,6 +383,7 @@ def _stamp(event: Event) -> Stamp:
 
 def read_view(directory: RunDirectory) -> RunView:
     """Return what a run's journals come to, without keeping its rows."""
-    view = RunView(keeps_rows=False)
-    view.fold(JournalReader(directory.journal, spool=directory.manifest().spool_here(), rows="recent").poll())
+    manifest = directory.manifest()
+    view = RunView(keeps_rows=False, parent=manifest.parent)
+    view.fold(JournalReader(directory.journal, spool=manifest.spool_here(), rows="recent").poll())
     return view

@@ -106,6 +106,32 @@ def test_keys_and_steps_narrow_a_scan(written):
     assert list(run.scan_history(["never"])) == []
 
 
+def test_the_load_of_a_machine_is_never_hidden(written):
+    """Later sessions count their samples from 0 again: neither they nor a rewind hide those of earlier ones."""
+    for step in range(3):
+        written.log({"a": step}, step)
+        written.log({"cpu": step}, step, stream="node=host")
+    written.session(resumed=True, rewind=0, summary={"a": 0}, last_step=0)
+    written.log({"cpu": 9}, 0, stream="node=host")
+    run = written.close()
+
+    assert [row["a"] for row in run.scan_history()] == [0]
+    assert [row["cpu"] for row in run.scan_history(stream="node=host")] == [0, 1, 2, 9]
+    assert len(run.curve("cpu", stream="node=host")) == 4
+    assert [(series.key, series.count) for series in run.series()] == [("a", 1), ("cpu", 4)]
+
+
+def test_a_row_without_keys_is_hidden_too(written):
+    """A rewind hides rows that hold nothing but their step."""
+    written.log({}, 0)
+    written.log({}, 1)
+    written.session(resumed=True, rewind=0, summary={}, last_step=0)
+    run = written.close()
+
+    assert [row["_step"] for row in run.scan_history()] == [0]
+    assert [row["_step"] for row in run.history(pandas=False)] == [0]
+
+
 def test_streams_are_apart(written):
     """A machine's load is no part of the run's own rows, and is read by the name of its stream."""
     written.log({"a": 1}, 0)
@@ -155,19 +181,20 @@ def test_a_history_is_a_data_frame(written):
 @FEW
 @given(
     SMALLER,
-    SMALLER,
+    st.tuples(SMALLER, st.just({}) | st.fixed_dictionaries({"rewind": st.integers(-1, 5), "summary": st.just({})})),
     st.integers(1, 8),
     st.sampled_from([None, ["a"], ["a", "b"]]),
     st.sampled_from(["_step", "_timestamp", "a"]),
 )
-def test_columns_and_rows_are_sampled_alike(write_run, rows, later, samples, keys, x_axis):
-    """With numpy and without, with a resumed session and any axis, a history is the same."""
+def test_columns_and_rows_are_sampled_alike(write_run, rows, resumed, samples, keys, x_axis):
+    """With numpy and without, with a resumed or rewound session and any axis, a history is the same."""
     written = write_run()
     written.session()
     written.log(dict.fromkeys("ab", 0.5), 0)
     for step, values in rows:
         written.log(values, step)
-    written.session(resumed=True)
+    later, rewind = resumed
+    written.session(resumed=True, **rewind)
     for step, values in later:
         written.log(values, step)
     run = written.close()

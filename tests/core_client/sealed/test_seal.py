@@ -18,6 +18,7 @@ from runhaven.sealed import pyramid, write
 from runhaven.sealed.manifest import newest, place_to_read
 from runhaven.sealed.seal import seal
 from runhaven.sealed.view import read_view
+from runhaven.value import to_json
 
 FEW = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 VALUES = st.one_of(
@@ -65,7 +66,8 @@ def perform(written, acts):
         elif act == "snapshot":
             view = read_view(written.directory)
             counts = {key: one.count for key, one in view.aggregates.items()}
-            written.event("snapshot", summary={"a": 1.5}, counts=counts, last_step=view.last_step)
+            summary = {key: to_json(value) for key, value in view.summary.items()}
+            written.event("snapshot", summary=summary, counts=counts, last_step=view.last_step)
         elif act == "rule":
             written.event("metric", name="a", step_metric="b", summary=["max"])
         elif act == "line":
