@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from runhaven.store.table import cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from runhaven.store.table import Table
     from runhaven.store.view import RunView
@@ -43,6 +43,8 @@ class Scan:
             origin_us: When the run began, for `_runtime`.
         """
         self._hidden = hidden_from(view, stream)
+        self._edits = view.edits
+        self._stream = stream
         self._origin_us = origin_us
         self._slices: dict[str, list[_Slice]] = {}
         for table in view.tables.of_stream(stream):
@@ -54,9 +56,21 @@ class Scan:
         high = _BEYOND if max_step is None else max_step
         for writer, slices in self._slices.items():
             hidden = self._hidden.get(writer, {})
+            fixes = self._fixes(writer, slices)
             for step, places in _merged(slices):
                 if low <= step < high and (row := self._row(step, places, hidden)) is not None:
-                    yield row
+                    if step not in fixes or _correct(row, fixes[step]):
+                        yield row
+
+    def _fixes(self, writer: str, slices: Sequence[_Slice]) -> dict[int, dict[str, Any]]:
+        """Return what was corrected of a writer's rows: value by key, by step."""
+        found: dict[int, dict[str, Any]] = {}
+        keys = {key for table, _ in slices for key, _ in table.schema.cells} if self._edits.corrections else ()
+        for key in keys:
+            fixes = self._edits.of(self._stream, key, writer)
+            for step, value in fixes.values.items() if fixes else ():
+                found.setdefault(step, {})[key] = value
+        return found
 
     def _row(self, step: int, places: Iterable[tuple[Table, int]], hidden: dict[str, int]) -> dict[str, Any] | None:
         row: dict[str, Any] = {"_step": step, "_timestamp": 0.0, "_runtime": 0.0}
@@ -73,6 +87,16 @@ class Scan:
                 row[key] = cell(kind, column[index])
             is_shown = True
         return row if is_shown else None
+
+
+def _correct(row: dict[str, Any], values: Mapping[str, Any]) -> bool:
+    """Put corrected values into a row; False if nothing is left of it."""
+    for key, value in values.items():
+        if key in row:
+            row[key] = value
+            if value is None:
+                del row[key]
+    return len(row) > len(OWN_KEYS)
 
 
 def _merged(slices: Sequence[_Slice]) -> Iterator[tuple[int, Sequence[tuple[Table, int]]]]:

@@ -126,13 +126,13 @@ def _join(parts: list[_Part]) -> _Part:
 
 
 def _part(view: RunView, table: Table, index: int, axis: Axis, hidden: int | None) -> _Part | None:
-    values = numbers_of(table, index)
+    values, kept = _corrected(view, table, index)
     if values is None:
         return None
     numbers = np.frombuffer(table.numbers, np.uint64)
     if axis.source:
         raw = np.frombuffer(table.steps if axis.source == "steps" else table.times, np.int64)
-        if hidden is None:
+        if hidden is None and kept is None:
             return _Part(table.writer, numbers, raw, values, _is_table_ascending(table, axis.source, raw))
         is_shown = np.ones(len(raw), np.bool_)
     else:
@@ -140,6 +140,8 @@ def _part(view: RunView, table: Table, index: int, axis: Axis, hidden: int | Non
         is_shown = np.isfinite(raw)
     if hidden is not None:
         is_shown &= np.frombuffer(table.steps, np.int64) < hidden
+    if kept is not None:
+        is_shown &= kept
     raw = raw[is_shown]
     return _Part(table.writer, numbers[is_shown], raw, values[is_shown], _is_ascending(raw))
 
@@ -155,10 +157,20 @@ def numbers_of(table: Table, index: int) -> NDArray[np.float64] | None:
     return np.frombuffer(column, np.uint8).astype(np.float64) if kind == "b" else None
 
 
+def _corrected(view: RunView, table: Table, index: int) -> tuple[NDArray[np.float64] | None, NDArray[np.bool_] | None]:
+    """Return a column as numbers, corrected, and which of them are left; None for all."""
+    values = numbers_of(table, index)
+    fixes = view.edits.of(table.schema.stream, table.schema.cells[index][0], table.writer)
+    if values is None or fixes is None:
+        return values, None
+    kept, found = fixes.apply(np.frombuffer(table.steps, np.int64), values)
+    return np.where(kept, found, np.nan), kept
+
+
 def _aligned(view: RunView, table: Table, key: str) -> NDArray[np.float64]:
     """Return for each row of a table the value of another series: of the same row, or logged at the same step."""
     place = next((at for at, (name, _) in enumerate(table.schema.cells) if name == key), None)
-    if place is not None and (found := numbers_of(table, place)) is not None:
+    if place is not None and (found := _corrected(view, table, place)[0]) is not None:
         return found
     steps, values = _by_step(view, table, key)
     wanted = np.frombuffer(table.steps, np.int64)
@@ -174,7 +186,7 @@ def _by_step(view: RunView, like: Table, key: str) -> tuple[NDArray[np.int64], N
     found = [
         (table, values)
         for table, index in (entry.places if entry else ())
-        if table.writer == like.writer and (values := numbers_of(table, index)) is not None
+        if table.writer == like.writer and (values := _corrected(view, table, index)[0]) is not None
     ]
     if not found:
         return np.empty(0, np.int64), np.empty(0)

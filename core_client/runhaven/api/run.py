@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from runhaven.api.editing import Editing
+from runhaven.api.familiar import Familiar
 from runhaven.api.history import OWN_KEYS, Scan, bucketed, only, to_frame
 from runhaven.api.series import Series
-from runhaven.api.summary import Summary
 from runhaven.errors import NotFoundError
 from runhaven.journal.reader import JournalReader
 from runhaven.metric import rule_for
@@ -46,7 +47,7 @@ class _Held(NamedTuple):
     depth: _Depth
 
 
-class Run:
+class Run(Editing, Familiar):
     """Reads one run. Cheap to make; the journals are read when something of them is first asked for.
 
     What was read stays; `refresh` takes in what was written since.
@@ -72,9 +73,12 @@ class Run:
         records = held.reader.poll() if held else []
         if not held or not records:
             return False
-        held.view.fold(records)
-        # A sign of life by this machine's clock, should that of the run's host be wrong.
-        self._seen_us = time.time_ns() // 1000
+        if held.view.fold(records):
+            # A sign of life by this machine's clock, should that of the run's host be wrong.
+            self._seen_us = time.time_ns() // 1000
+        if held.view.changes:
+            # It may have been moved.
+            self._directory.forget()
         return True
 
     def _view(self, depth: _Depth) -> RunView:
@@ -151,7 +155,11 @@ class Run:
     def _state(self) -> State:
         signs = self._facts.signs
         last_us = max(signs.last_us, self._seen_us) or self.created
-        return state(signs._replace(last_us=last_us), now_us=time.time_ns() // 1000, is_alive=is_alive)
+        copied = self._directory.manifest().copied or 0
+        # Of what was copied no process writes the copy.
+        is_copied = bool(copied) and self._started_by().get("time", 0) < copied
+        alive = (lambda _: False) if is_copied else is_alive
+        return state(signs._replace(last_us=last_us), now_us=time.time_ns() // 1000, is_alive=alive)
 
     @property
     def runtime_s(self) -> float:
@@ -159,44 +167,9 @@ class Run:
         return max(0.0, (self.updated - self.created) / 1e6)
 
     @property
-    def name(self) -> str:
-        """Name for people."""
-        return self._facts.meta.get("name") or self.id
-
-    @property
-    def tags(self) -> list[str]:
-        """Short labels."""
-        return list(self._facts.meta.get("tags") or [])
-
-    @property
-    def notes(self) -> str:
-        """A longer description."""
-        return self._facts.meta.get("notes") or ""
-
-    @property
-    def group(self) -> str:
-        """Runs of one group are shown together."""
-        return self._facts.meta.get("group") or ""
-
-    @property
-    def job_type(self) -> str:
-        """What kind of run it is."""
-        return self._facts.meta.get("job_type") or ""
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The configuration."""
-        return self._facts.config
-
-    @property
     def config_history(self) -> list[dict[str, Any]]:
         """Each change of the configuration, with "time" (seconds since the epoch), "step" and "set"."""
         return list(self._facts.config_history)
-
-    @property
-    def summary(self) -> Summary:
-        """What its series came to and what the user wrote, keys flat."""
-        return Summary(self._facts.summary)
 
     @property
     def metadata(self) -> dict[str, Any]:

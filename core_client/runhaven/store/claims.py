@@ -123,4 +123,3 @@ class Claims:
         except (OSError, ValueError):
             return {}
         return cast("dict[str, Any]", note) if isinstance(note, dict) else {}
-

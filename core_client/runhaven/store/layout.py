@@ -165,7 +165,9 @@ class Store:
         """Delete for good what was removed that long ago; return how many runs that were."""
         return trash.purge(self, older_than_s)
 
-    def move(self, run: RunDirectory, *, entity: str | None = None, project: str | None = None, id: str | None = None) -> None:  # noqa: A002 - the term of the store
+    def move(
+        self, run: RunDirectory, *, entity: str | None = None, project: str | None = None, id: str | None = None
+    ) -> None:  # noqa: A002 - the term of the store
         """Give a run another entity, project or id; its directory stays where it is.
 
         Raises:
@@ -175,7 +177,9 @@ class Store:
         own = run.manifest()
         moving.move(self, run, Address(entity or own.entity, project or own.project, id or own.id))
 
-    def copy(self, run: RunDirectory, *, entity: str | None = None, project: str | None = None, id: str | None = None) -> RunDirectory:  # noqa: A002 - the term of the store
+    def copy(
+        self, run: RunDirectory, *, entity: str | None = None, project: str | None = None, id: str | None = None
+    ) -> RunDirectory:  # noqa: A002 - the term of the store
         """Make a copy of a run, which may be running; the original stays as it is.
 
         The copy keeps its id in another project, and gets a new one in the same.

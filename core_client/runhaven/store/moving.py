@@ -75,7 +75,9 @@ def copy(store: Store, run: RunDirectory, target: Address) -> RunDirectory:
             raise _taken(target)
         partial.rename(made.path)
     except OSError as error:
-        message = f"run {run.manifest().address} cannot be copied: {error}. Check the room and the rights of {store.root}."
+        message = (
+            f"run {run.manifest().address} cannot be copied: {error}. Check the room and the rights of {store.root}."
+        )
         raise StoreError(message) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
