@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from runhaven.value import flatten
 
@@ -97,9 +97,9 @@ class Draft(dict[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         """Return a value; a list or a dict may be changed in place."""
-        value = super().__getitem__(key)
+        value: Any = super().__getitem__(key)
         is_lent = isinstance(value, dict | list) and key in self
-        return self._changes.lend(self._prefix + key, value) if is_lent else value
+        return self._changes.lend(self._prefix + key, value) if is_lent else cast("Any", value)
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return a value, or the default if there is none."""
@@ -120,7 +120,7 @@ class Draft(dict[str, Any]):
         for key, value in dict(*others, **values).items():
             self[str(key)] = value
 
-    def __ior__(self, other: Any) -> Draft:  # type: ignore[override,misc]
+    def __ior__(self, other: Any) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride] - dict's has overloads
         """Note many values."""
         self.update(other)
         return self
@@ -143,6 +143,10 @@ class Draft(dict[str, Any]):
         """Take the last key away and return it with its value."""
         key = next(reversed(self))
         return key, self.pop(key)
+
+    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
+        """Copy and pickle as a plain dict."""
+        return dict, (dict(self),)
 
     def clear(self) -> None:
         """Take all keys away."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from runhaven.api.drafts import Draft, Drafts
 from runhaven.api.files import RunFolder
 from runhaven.api.history import OWN_KEYS
+from runhaven.api.readable import Readable
 from runhaven.api.summary import Summary
 from runhaven.errors import NotFoundError, StoreError, UsageError
 from runhaven.metric import Aggregate, keeps_plain_value, rule_for
@@ -19,44 +20,16 @@ from runhaven.value import to_json, to_number
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from runhaven.api.files import File, Files
     from runhaven.api.series import Series
-    from runhaven.store.layout import RunDirectory
-    from runhaven.store.view import RunView
 
 
-class Editing:
+class Editing(Readable):
     """The part of `Run` that changes it."""
 
     _pending: Drafts | None = None
-
-    if TYPE_CHECKING:
-
-        def __init__(self, directory: RunDirectory) -> None: ...
-        @property
-        def directory(self) -> RunDirectory: ...
-        @property
-        def id(self) -> str: ...
-        @property
-        def state(self) -> str: ...
-        @property
-        def last_step(self) -> int | None: ...
-        @property
-        def _facts(self) -> RunView: ...
-        def refresh(self) -> bool: ...
-        def series(self, stream: str | None = None) -> list[Series]: ...
-        def scan_history(
-            self,
-            keys: Sequence[str] | None = None,
-            page_size: int = 1000,
-            min_step: int | None = None,
-            max_step: int | None = None,
-            *,
-            stream: str = "default",
-        ) -> Iterator[dict[str, Any]]: ...
-        def _check_keys(self, keys: Sequence[str], stream: str) -> None: ...
 
     # Facts about the run: what is assigned counts at once here, and is kept by `update()`
 
@@ -198,7 +171,7 @@ class Editing:
         view = self._facts
         try:
             with Editor(self.directory, after_us=self._newest_us) as editor:
-                recorder = Recorder(editor.journal, step=self.lastHistoryStep + 1)
+                recorder = Recorder(editor.journal, step=0 if self.last_step is None else self.last_step + 1)
                 recorder.resume({}, view.rules, {})
                 for row in rows:
                     step = _step_of(row)
@@ -261,14 +234,17 @@ class Editing:
     def _summed_up(self, key: str, step: int, value: object) -> dict[str, Any]:
         """Return what a series comes to in the summary once it is corrected."""
         rule = rule_for(self._facts.metrics, key)
-        aggregate = Aggregate(rule) if rule is not None else None
         values = [value if row["_step"] == step else row[key] for row in self.scan_history([key])]
         values = [value for value in values if value is not None]
-        words = [f"{key}.{word}" for word in rule.summary] if rule else []
-        for number in values if aggregate is not None and words else ():
-            if isinstance(number, int | float):
-                aggregate.add(number)
-        found = {f"{key}.{word}": result for word, result in aggregate.result().items()} if aggregate else {}
+        found: dict[str, Any] = {}
+        words: list[str] = []
+        if rule is not None and rule.summary:
+            aggregate = Aggregate(rule)
+            for number in map(to_number, values):
+                if number is not None:
+                    aggregate.add(number)
+            words = [f"{key}.{word}" for word in rule.summary]
+            found |= {f"{key}.{word}": result for word, result in aggregate.result().items()}
         if values and keeps_plain_value(rule):
             found[key] = values[-1]
         return {"summary": to_json(found), "gone": [name for name in (key, *words) if name not in found]}
@@ -369,7 +345,7 @@ class Editing:
             UsageError: If the id is taken there, or a name cannot be one.
             StoreError: If the store cannot be written.
         """
-        return type(self)(self._store.copy(self.directory, entity=entity, project=project, id=id))
+        return self._open(self._store.copy(self.directory, entity=entity, project=project, id=id))
 
 
 def _step_of(row: object) -> int | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 import json
 import time
+from abc import abstractmethod
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from runhaven.api.readable import Readable
+
 if TYPE_CHECKING:
-    from runhaven.api.series import Series
     from runhaven.api.summary import Summary
-    from runhaven.store.console import LogLine
 
 _POLL_S = 0.5
 
@@ -34,28 +35,23 @@ class ConsoleLogLine(NamedTuple):
     content: str
 
 
-class Familiar:
+class Familiar(Readable):
     """Properties and methods of W&B's public run that say in other words what `Run` says."""
 
-    if TYPE_CHECKING:
-        name: Any
-        config: Any
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Name for people."""
 
-        @property
-        def ulid(self) -> str: ...
-        @property
-        def user(self) -> str: ...
-        @property
-        def state(self) -> str: ...
-        @property
-        def path(self) -> list[str]: ...
-        @property
-        def last_step(self) -> int | None: ...
-        @property
-        def summary(self) -> Summary: ...
-        def refresh(self) -> bool: ...
-        def series(self, stream: str | None = None) -> list[Series]: ...
-        def logs(self, after: int = 0, limit: int | None = None) -> list[LogLine]: ...
+    @property
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """The configuration."""
+
+    @property
+    @abstractmethod
+    def summary(self) -> Summary:
+        """The summary."""
 
     @property
     def storage_id(self) -> str:

@@ -58,9 +58,9 @@ class Scan:
             hidden = self._hidden.get(writer, {})
             fixes = self._fixes(writer, slices)
             for step, places in _merged(slices):
-                if low <= step < high and (row := self._row(step, places, hidden)) is not None:
-                    if step not in fixes or _correct(row, fixes[step]):
-                        yield row
+                row = self._row(step, places, hidden) if low <= step < high else None
+                if row is not None and (step not in fixes or _correct(row, fixes[step])):
+                    yield row
 
     def _fixes(self, writer: str, slices: Sequence[_Slice]) -> dict[int, dict[str, Any]]:
         """Return what was corrected of a writer's rows: value by key, by step."""

@@ -6,7 +6,7 @@ import threading
 import time
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from runhaven.api.editing import Editing
 from runhaven.api.familiar import Familiar
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from runhaven.api.series import Curve
     from runhaven.journal.record import Damage
     from runhaven.metric import Metric
+    from runhaven.platform.process import ProcessIdentity
     from runhaven.store.console import LogLine
     from runhaven.store.layout import RunDirectory
     from runhaven.store.liveness import State
@@ -59,6 +60,10 @@ class Run(Editing, Familiar):
         self._lock = threading.RLock()
         self._held: _Held | None = None
         self._seen_us = 0
+
+    @classmethod
+    def _open(cls, directory: RunDirectory) -> Self:
+        return cls(directory)
 
     # Reading
 
@@ -155,11 +160,14 @@ class Run(Editing, Familiar):
     def _state(self) -> State:
         signs = self._facts.signs
         last_us = max(signs.last_us, self._seen_us) or self.created
-        copied = self._directory.manifest().copied or 0
-        # Of what was copied no process writes the copy.
-        is_copied = bool(copied) and self._started_by().get("time", 0) < copied
-        alive = (lambda _: False) if is_copied else is_alive
-        return state(signs._replace(last_us=last_us), now_us=time.time_ns() // 1000, is_alive=alive)
+        copied = self._directory.manifest().copied
+        # No process writes a copy but those that went on with it.
+        is_copied = copied is not None and self._started_by().get("time", 0) < copied
+        return state(
+            signs._replace(last_us=last_us),
+            now_us=time.time_ns() // 1000,
+            is_alive=_is_gone if is_copied else is_alive,
+        )
 
     @property
     def runtime_s(self) -> float:
@@ -367,6 +375,10 @@ class Run(Editing, Familiar):
     def __repr__(self) -> str:
         """Show name, path and state."""
         return f"<Run {self.name} {'/'.join(self.path)} ({self.state})>"
+
+
+def _is_gone(_: ProcessIdentity) -> bool:
+    return False
 
 
 def _stream(name: str) -> str:

@@ -166,8 +166,13 @@ class Store:
         return trash.purge(self, older_than_s)
 
     def move(
-        self, run: RunDirectory, *, entity: str | None = None, project: str | None = None, id: str | None = None
-    ) -> None:  # noqa: A002 - the term of the store
+        self,
+        run: RunDirectory,
+        *,
+        entity: str | None = None,
+        project: str | None = None,
+        id: str | None = None,  # noqa: A002 - the term of the store
+    ) -> None:
         """Give a run another entity, project or id; its directory stays where it is.
 
         Raises:
@@ -178,8 +183,13 @@ class Store:
         moving.move(self, run, Address(entity or own.entity, project or own.project, id or own.id))
 
     def copy(
-        self, run: RunDirectory, *, entity: str | None = None, project: str | None = None, id: str | None = None
-    ) -> RunDirectory:  # noqa: A002 - the term of the store
+        self,
+        run: RunDirectory,
+        *,
+        entity: str | None = None,
+        project: str | None = None,
+        id: str | None = None,  # noqa: A002 - the term of the store
+    ) -> RunDirectory:
         """Make a copy of a run, which may be running; the original stays as it is.
 
         The copy keeps its id in another project, and gets a new one in the same.
