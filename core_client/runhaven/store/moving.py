@@ -104,14 +104,22 @@ def _copy_content(run: RunDirectory, target: Path) -> None:
 
 
 def _copy_journals(run: RunDirectory, target: Path) -> None:
-    """Copy the tails, then the frames: what is folded and removed meanwhile is in the frames by then."""
+    """Copy against the way of the records, so that none is missed: the newest segment first, the frames last.
+
+    A segment that has begun says that the one before it is full, and one that is gone that the frames hold it.
+    """
     spool = run.manifest().spool_here()
     for directory in filter(None, (spool, run.journal)):
-        for path in sorted(directory.glob("*.tail")):
+        for path in sorted(directory.glob("*.tail"), key=_number, reverse=True):
             with contextlib.suppress(FileNotFoundError):
                 _copy_tail(path, target / path.name)
     for path in sorted(run.journal.glob("*.rhj")):
         copy_file(path, target / path.name)
+
+
+def _number(tail: Path) -> int:
+    number = tail.name.split(".")[-2]
+    return int(number) if number.isdecimal() else 0
 
 
 def _copy_tail(path: Path, target: Path) -> None:

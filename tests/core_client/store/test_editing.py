@@ -434,8 +434,8 @@ def test_a_copy_in_the_same_project_gets_an_id_of_its_own(run):
 def test_a_running_run_can_be_copied(store):
     """Copies that are made while rows are written are sound prefixes of the run, and are over themselves."""
     code = (
-        "import runhaven; r = runhaven.init(project='p', id='live'); print('ready', flush=True)\n"
-        "for n in range(10**9): r.log({'n': n, 'text': 'x' * (n % 300)})"
+        "import runhaven, time; r = runhaven.init(project='p', id='live'); print('ready', flush=True)\n"
+        "for n in range(10**9):\n    r.log({'n': n, 'text': 'x' * (n % 3000)})\n    if n % 10 == 0: time.sleep(0.0005)"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     try:
