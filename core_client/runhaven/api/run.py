@@ -95,6 +95,9 @@ class Run(Editing, Familiar):
                 reader = JournalReader(self._directory.journal, spool=spool, rows="all" if has_rows else "recent")
                 view = RunView(keeps_rows=has_rows, keeps_lines=depth >= _Depth.LINES)
                 view.fold(reader.poll())
+                if view.changes:
+                    # It may have been moved.
+                    self._directory.forget()
                 self._held = _Held(reader, view, depth)
             return self._held.view
 

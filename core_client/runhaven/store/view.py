@@ -288,7 +288,10 @@ class RunView:
             found |= {f"{key}.{word}": value for word, value in aggregate.result().items()}
         written = self._written
         if self.edits.renames:
-            found = {self._name(key): value for key, value in found.items()}
+            # Where both names were logged, somebody has mended the script: the new name is the newer one.
+            shown = {key: self._name(key) for key in found}
+            renamed = {shown[key]: value for key, value in found.items() if shown[key] != key}
+            found = renamed | {key: value for key, value in found.items() if shown[key] == key}
             written = written.renamed(lambda key, stamp: self._name(key, since=stamp))
         if self.edits.corrections:
             self._correct(found)
