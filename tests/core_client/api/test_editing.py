@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -424,7 +425,7 @@ def test_a_running_run_is_stopped_and_waited_for(store):
         "import runhaven, time; r = runhaven.init(project='p', id='live'); print('ready', flush=True)\n"
         "try:\n    time.sleep(60)\nexcept KeyboardInterrupt: r.finish(3)"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    process: Any = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     process.stdout.readline()
     run = Api().run("live")
     run.stop()
