@@ -74,14 +74,20 @@ class Claims:
         except StoreError:
             return place
 
-    def take(self, address: Address, place: str) -> bool:
+    def take(self, address: Address, place: str, *, is_said: bool = False) -> bool:
         """Claim an id for a run; False if another one has it.
+
+        Args:
+            address: The id.
+            place: Where the run lies.
+            is_said: Whether the run says already that it has the id; otherwise it has a minute to say so.
 
         Raises:
             OSError: If the claim cannot be written.
         """
         note: dict[str, Any] = {"run": place, **address._asdict()}
-        note |= {"by": asdict(identity()), "time": time.time_ns() // 1000}
+        if not is_said:
+            note |= {"by": asdict(identity()), "time": time.time_ns() // 1000}
         path, data = self._path(address), json.dumps(note).encode()
         if create_exclusive(path, data):
             return True

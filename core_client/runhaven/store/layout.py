@@ -96,7 +96,7 @@ class Store:
         )
         replace_atomically(path / "run.json", json.dumps(asdict(manifest)).encode())
         run = RunDirectory(path)
-        if not self.claims.take(address, run.place):
+        if not self.claims.take(address, run.place, is_said=True):
             for directory in filter(None, (path, tails)):
                 shutil.rmtree(directory, ignore_errors=True)
             message = f"run {address} exists already; choose another id, or resume='allow' to go on with it."
