@@ -343,7 +343,7 @@ class Run:
         """Take over, without keeping it again, what earlier sessions of the run left."""
         self.config.recall(view.config)
         self._meta.update(view.meta)
-        self._recorder.resume(view.plain_values, view.metrics, view.aggregates)
+        self._recorder.resume(view.plain_values, view.rules, view.aggregates)
 
     def rebind(self, journal: Journal) -> None:
         """Write to another journal from here on; for a forked child, where the old one is the parent's."""

@@ -35,7 +35,7 @@ def test_help_lists_every_command():
     """`runhaven --help` names each command with what it does."""
     text = call("--help")
 
-    for name in ("ui", "ls", "show", "tail", "rm", "du", "doctor", "version", "completion"):
+    for name in ("ui", "ls", "show", "tail", "mv", "cp", "rm", "du", "doctor", "version", "completion"):
         assert re.search(rf"^  {name} +\w", text, re.MULTILINE)
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from runhaven.store.table import Tables
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runhaven.journal.reader import JournalReader
+    from runhaven.sealed.index import SeriesIndex
     from runhaven.sealed.run import SealedRun
-    from runhaven.store.table import Table
+    from runhaven.sealed.segment import Segment
+    from runhaven.store.edits import Edits
+    from runhaven.store.table import SeriesEntry, Table
     from runhaven.store.view import RunView
 
 
@@ -31,7 +36,35 @@ class RunData(NamedTuple):
         live = self.view.tables.of_stream(stream)
         if self.sealed is None:
             return live
-        return sorted([*self.sealed.tables(stream), *live], key=lambda table: table.writer)
+        sealed = self.sealed.tables(stream)
+        for table in sealed:
+            table.schema = self.edits.shown(table.schema)
+        return sorted([*sealed, *live], key=lambda table: table.writer)
+
+    def entries(self, stream: str) -> list[SeriesEntry]:
+        """Return the series of a stream with all their rows, as they are called and corrected by now."""
+        if self.sealed is None:
+            return [entry for entry in self.view.tables.series.values() if entry.stream == stream]
+        whole = Tables(self.edits)
+        for table in self.tables(stream):
+            whole.take(table)
+        return list(whole.series.values())
+
+    @property
+    def edits(self) -> Edits:
+        """What was renamed and corrected."""
+        return self.view.edits
+
+    def parts(self, stream: str, key: str) -> list[tuple[Segment, SeriesIndex]]:
+        """Return the sealed parts of a series, whatever it was called when it was logged."""
+        if self.sealed is None:
+            return []
+        if not self.edits.renames:
+            return self.sealed.parts(stream, key)
+        names = dict.fromkeys(series.key for series in self.sealed.all_series() if series.stream == stream)
+        return [
+            part for name in names if self.edits.name(stream, name) == key for part in self.sealed.parts(stream, name)
+        ]
 
     def count_rows(self, stream: str) -> int:
         """Count the rows of a stream."""
@@ -42,7 +75,9 @@ class RunData(NamedTuple):
     def extents(self, stream: str) -> Iterator[tuple[str, str, int]]:
         """Yield writer, key and least step of each stretch of a series of a stream; "_step" for rows without a key."""
         if self.sealed is not None:
-            yield from self.sealed.extents(stream)
+            yield from (
+                (writer, self.edits.name(stream, key), first) for writer, key, first in self.sealed.extents(stream)
+            )
         for table in self.view.tables.of_stream(stream):
             if len(table):
                 first = min(table.steps)
@@ -57,7 +92,7 @@ class RunData(NamedTuple):
     def keys(self, stream: str) -> set[str]:
         """Return the keys of all series of a stream."""
         sealed = self.sealed.all_series() if self.sealed else ()
-        found = {series.key for series in sealed if series.stream == stream}
+        found = {self.edits.name(stream, series.key) for series in sealed if series.stream == stream}
         return found | {key for of, key in self.view.tables.series if of == stream}
 
     @property

@@ -13,7 +13,7 @@ from runhaven.errors import NotFoundError, UsageError
 from runhaven.store.table import cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from runhaven.api.data import RunData
     from runhaven.store.table import Table
@@ -50,6 +50,8 @@ class Scan:
             keep: "all" leaves nothing out.
         """
         self._hidden = hidden_from(data, stream, keep=keep)
+        self._edits = data.edits
+        self._stream = stream
         self._origin_us = origin_us
         self._slices: dict[str, list[_Slice]] = {}
         for table in data.tables(stream):
@@ -61,9 +63,21 @@ class Scan:
         high = _BEYOND if max_step is None else max_step
         for writer, slices in self._slices.items():
             hidden = self._hidden.get(writer, {})
+            fixes = self._fixes(writer, slices)
             for step, places in _merged(slices):
-                if low <= step < high and (row := self._row(step, places, hidden)) is not None:
+                row = self._row(step, places, hidden) if low <= step < high else None
+                if row is not None and (step not in fixes or _correct(row, fixes[step])):
                     yield row
+
+    def _fixes(self, writer: str, slices: Sequence[_Slice]) -> dict[int, dict[str, Any]]:
+        """Return what was corrected of a writer's rows: value by key, by step."""
+        found: dict[int, dict[str, Any]] = {}
+        keys = {key for table, _ in slices for key, _ in table.schema.cells} if self._edits.corrections else ()
+        for key in keys:
+            fixes = self._edits.of(self._stream, key, writer)
+            for step, value in fixes.values.items() if fixes else ():
+                found.setdefault(step, {})[key] = value
+        return found
 
     def _row(self, step: int, places: Iterable[tuple[Table, int]], hidden: dict[str, int]) -> dict[str, Any] | None:
         row: dict[str, Any] = {"_step": step, "_timestamp": 0.0, "_runtime": 0.0}
@@ -80,6 +94,16 @@ class Scan:
                 row[key] = cell(kind, column[index])
             is_shown = True
         return row if is_shown else None
+
+
+def _correct(row: dict[str, Any], values: Mapping[str, Any]) -> bool:
+    """Put corrected values into a row; False if nothing is left of it."""
+    for key, value in values.items():
+        if key in row:
+            row[key] = value
+            if value is None:
+                del row[key]
+    return len(row) > len(OWN_KEYS)
 
 
 def _merged(slices: Sequence[_Slice]) -> Iterator[tuple[int, Sequence[tuple[Table, int]]]]:
@@ -119,19 +143,21 @@ def hidden_from(data: RunData, stream: str, *, keep: Keep = "latest") -> dict[st
         known = least.setdefault(writer, {"_step": _BEYOND})
         if key != "_step":
             known[key] = min(first, known.get(key, first))
-    limits: dict[str, dict[str, int]] = {}
-    for writer, logged in least.items():
-        merged: dict[str, int] = {}
-        for later, rewind in resumed.items():
-            if later > writer:
-                firsts = [least.get(later, {})]
-                if rewind is not None:
-                    firsts.append(dict.fromkeys(logged, rewind + 1))
-                for key, first in (named for found in firsts for named in found.items()):
-                    merged[key] = min(first, merged.get(key, first))
-        if merged:
-            limits[writer] = merged
-    return limits
+    limits = {writer: _limits(writer, logged, least, resumed) for writer, logged in least.items()}
+    return {writer: found for writer, found in limits.items() if found}
+
+
+def _limits(
+    writer: str, logged: Iterable[str], least: Mapping[str, dict[str, int]], resumed: Mapping[str, int | None]
+) -> dict[str, int]:
+    """Return for the keys of one writer the first step that a later one hides."""
+    found: dict[str, int] = {}
+    for later, rewind in resumed.items():
+        if later > writer:
+            firsts = [least.get(later, {}), {} if rewind is None else dict.fromkeys(logged, rewind + 1)]
+            for key, first in (named for steps in firsts for named in steps.items()):
+                found[key] = min(first, found.get(key, first))
+    return found
 
 
 def only(rows: Iterable[dict[str, Any]], keys: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -140,10 +140,10 @@ def gather(
 
 def _find(data: RunData, stream: str, key: str, *, is_live: bool) -> Iterator[_Found]:
     """Yield the chunks of a series' points, sealed or not."""
-    if data.sealed is not None and not is_live:
-        for place in data.sealed.places(stream, key):
-            entry = place.entry
-            yield _Found(place.read(), {"steps": entry.has_sorted_steps, "times": entry.has_sorted_times})
+    for segment, series in () if is_live else data.parts(stream, key):
+        for place in series.points:
+            ascends = {"steps": place.has_sorted_steps, "times": place.has_sorted_times}
+            yield _Found(_corrected(data, stream, key, segment.chunk(series, place)), ascends)
     entry = data.view.tables.series.get((stream, key))
     for table, index in entry.places if entry else ():
         kind = table.schema.cells[index][1]
@@ -153,7 +153,16 @@ def _find(data: RunData, stream: str, key: str, *, is_live: bool) -> Iterator[_F
             name = ChunkName(stream, key, table.writer, kind)
             chunk = Chunk(name, np.frombuffer(table.numbers, np.int64), steps, times, values)
             ascends = {name: _is_table_ascending(table, name, column) for name, column in _sources(chunk)}
-            yield _Found(chunk, ascends)
+            yield _Found(_corrected(data, stream, key, chunk), ascends)
+
+
+def _corrected(data: RunData, stream: str, key: str, chunk: Chunk) -> Chunk:
+    """Return a chunk with what was corrected, without what was taken away."""
+    fixes = data.edits.of(stream, key, chunk.name.writer)
+    if fixes is None:
+        return chunk
+    kept, values = fixes.apply(chunk.steps, chunk.values)
+    return Chunk(chunk.name, chunk.rows[kept], chunk.steps[kept], chunk.times[kept], values[kept])
 
 
 def _sources(chunk: Chunk) -> tuple[tuple[str, NDArray[np.int64]], ...]:

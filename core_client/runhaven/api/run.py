@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from runhaven.api.data import RunData
+from runhaven.api.editing import Editing
+from runhaven.api.familiar import Familiar
 from runhaven.api.history import OWN_KEYS, Scan, bucketed, check_keys, only, to_frame
 from runhaven.api.series import list_series
-from runhaven.api.summary import Summary
 from runhaven.journal.reader import JournalReader
+from runhaven.journal.record import Event
 from runhaven.platform.process import is_alive
 from runhaven.sealed.seal import open_sealed
 from runhaven.sealed.view import replay
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from runhaven.api.series import Curve, Series
     from runhaven.journal.record import Damage
     from runhaven.metric import Metric
+    from runhaven.platform.process import ProcessIdentity
     from runhaven.sealed.run import SealedRun
     from runhaven.store.console import LogLine
     from runhaven.store.layout import Parent, RunDirectory
@@ -40,7 +43,7 @@ class _Facts(NamedTuple):
     has_lines: bool
 
 
-class Run:
+class Run(Editing, Familiar):
     """Reads one run. Cheap to make; what it is asked for is read then, sealed parts page by page.
 
     What was read stays; `refresh` takes in what was written since.
@@ -53,6 +56,10 @@ class Run:
         self._facts_held: _Facts | None = None
         self._data_held: RunData | None = None
         self._seen_us = 0
+
+    @classmethod
+    def _open(cls, directory: RunDirectory) -> Self:
+        return cls(directory)
 
     # Reading
 
@@ -68,11 +75,13 @@ class Run:
         for held in (self._facts_held, self._data_held):
             records = held.reader.poll() if held else []
             if held and records:
-                held.view.fold(records)
                 is_new = True
-        if is_new:
-            # A sign of life by this machine's clock, should that of the run's host be wrong.
-            self._seen_us = time.time_ns() // 1000
+                if held.view.fold(records):
+                    # A sign of life by this machine's clock, should that of the run's host be wrong.
+                    self._seen_us = time.time_ns() // 1000
+                if held.view.changes:
+                    # It may have been moved.
+                    self._directory.forget()
         return is_new
 
     @property
@@ -92,6 +101,9 @@ class Run:
                 if sealed is not None:
                     replay(view, sealed, has_lines=has_lines)
                 view.fold(reader.poll())
+                if view.changes:
+                    # It may have been moved.
+                    self._directory.forget()
                 self._facts_held = _Facts(reader, view, has_lines)
             return self._facts_held.view
 
@@ -103,6 +115,9 @@ class Run:
                 sealed = open_sealed(self._directory)
                 reader = self._reader(sealed, "all")
                 view = RunView(keeps_rows=True, keeps_lines=True, parent=self._directory.manifest().parent)
+                if sealed is not None and sealed.manifest.is_edited:
+                    # Rows take their names and corrections from every edit, sealed or not.
+                    view.fold(record for record in sealed.replay() if isinstance(record, Event))
                 view.fold(reader.poll())
                 self._data_held = RunData(reader, view, sealed)
                 if sealed is None:
@@ -177,7 +192,14 @@ class Run:
     def _state(self) -> State:
         signs = self._facts.signs
         last_us = max(signs.last_us, self._seen_us) or self.created
-        return state(signs._replace(last_us=last_us), now_us=time.time_ns() // 1000, is_alive=is_alive)
+        copied = self._directory.manifest().copied
+        # No process writes a copy but those that went on with it.
+        is_copied = copied is not None and self._started_by().get("time", 0) < copied
+        return state(
+            signs._replace(last_us=last_us),
+            now_us=time.time_ns() // 1000,
+            is_alive=_is_gone if is_copied else is_alive,
+        )
 
     @property
     def runtime_s(self) -> float:
@@ -185,44 +207,9 @@ class Run:
         return max(0.0, (self.updated - self.created) / 1e6)
 
     @property
-    def name(self) -> str:
-        """Name for people."""
-        return self._facts.meta.get("name") or self.id
-
-    @property
-    def tags(self) -> list[str]:
-        """Short labels."""
-        return list(self._facts.meta.get("tags") or [])
-
-    @property
-    def notes(self) -> str:
-        """A longer description."""
-        return self._facts.meta.get("notes") or ""
-
-    @property
-    def group(self) -> str:
-        """Runs of one group are shown together."""
-        return self._facts.meta.get("group") or ""
-
-    @property
-    def job_type(self) -> str:
-        """What kind of run it is."""
-        return self._facts.meta.get("job_type") or ""
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The configuration."""
-        return self._facts.config
-
-    @property
     def config_history(self) -> list[dict[str, Any]]:
         """Each change of the configuration, with "time" (seconds since the epoch), "step" and "set"."""
         return list(self._facts.config_history)
-
-    @property
-    def summary(self) -> Summary:
-        """What its series came to and what the user wrote, keys flat."""
-        return Summary(self._facts.summary)
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -394,10 +381,13 @@ class Run:
         wanted = None if keys is None else [*keys, *axis]
         with self._lock:
             data, began = self._data, self._directory.manifest().began
-            check_keys([*(keys or []), *axis], data, _stream(stream), self.name)
+            self._check_keys([*(keys or []), *axis], _stream(stream))
             names = {"stream": _stream(stream), "x_axis": x_axis}
             found = bucketed(data, origin_us=began, samples=samples, keys=wanted, keep=keep, **names)
         return to_frame(found) if pandas else found
+
+    def _check_keys(self, keys: Sequence[str], stream: str) -> None:
+        check_keys(keys, self._data, stream, self.name)
 
     def logs(self, after: int = 0, limit: int | None = None) -> list[LogLine]:
         """Return what the run printed.
@@ -416,6 +406,10 @@ class Run:
     def __repr__(self) -> str:
         """Show name, path and state."""
         return f"<Run {self.name} {'/'.join(self.path)} ({self.state})>"
+
+
+def _is_gone(_: ProcessIdentity) -> bool:
+    return False
 
 
 def _stream(name: str) -> str:

@@ -56,6 +56,7 @@ class Rows:
         self._row, count = _merge(self._tables, steps, self._numbers)
 
         hidden = hidden_from(data, stream, keep=keep)
+        self._fixed = _fixed(data, stream, self._tables, self._offsets)
         is_shown = np.zeros(len(steps), np.bool_)
         is_shown[self._visible(None, hidden, steps)] = True
         self.cells: dict[str, Cells] = {}
@@ -79,7 +80,8 @@ class Rows:
                 at: Places = np.arange(int(self._offsets[index]), int(self._offsets[index + 1]))
                 limit = hidden.get(table.writer, {}).get("_step" if key is None else key)
                 found.append(at if limit is None else at[steps[at] < limit])
-        return np.concatenate(found)
+        gone = [at for at, value in (self._fixed.get(key, {}) if key is not None else {}).items() if value is None]
+        return np.setdiff1d(np.concatenate(found), gone) if gone else np.concatenate(found)
 
     def _last_of_each_row(self, at: Places) -> Cells:
         order = at[np.lexsort((self._numbers[at], self._row[at]))]
@@ -89,6 +91,8 @@ class Rows:
 
     def value(self, key: str, at: int) -> Any:
         """Return the value of a cell."""
+        if at in (fixed := self._fixed.get(key, {})):
+            return fixed[at]
         index = int(np.searchsorted(self._offsets, at, side="right")) - 1
         table = self._tables[index]
         column = next(place for place, (name, _) in enumerate(table.schema.cells) if name == key)
@@ -97,7 +101,9 @@ class Rows:
     def numbers(self, key: str, cells: Cells) -> tuple[Mask, NDArray[Any]]:
         """Return which of a key's cells are integers or floats, and the numbers; integers stay exact."""
         kinds = [dict(table.schema.cells).get(key) for table in self._tables]
+        fixed = {at: value for at, value in self._fixed.get(key, {}).items() if isinstance(value, int | float)}
         are_exact = all(kind in ("i", "b", "s", "j", None) for kind in kinds)
+        are_exact = are_exact and not any(isinstance(value, float) for value in fixed.values())
         values = np.zeros(len(self._row), np.int64 if are_exact else np.float64)
         is_number = np.zeros(len(self._row), np.bool_)
         for index, (table, kind) in enumerate(zip(self._tables, kinds, strict=True)):
@@ -106,8 +112,23 @@ class Rows:
                 column: Any = table.columns[[name for name, _ in table.schema.cells].index(key)]
                 values[rows] = np.frombuffer(column, np.int64 if kind == "i" else np.float64)
                 is_number[rows] = True
+        for at, value in fixed.items():
+            values[at] = value
         found = values[cells.at]
         return is_number[cells.at] & ~np.isnan(found), found
+
+
+def _fixed(data: RunData, stream: str, tables: list[Table], offsets: Places) -> dict[str, dict[int, Any]]:
+    """Return for each key where the cells lie that were corrected, and what counts there."""
+    found: dict[str, dict[int, Any]] = {}
+    for table, offset in zip(tables, offsets, strict=False) if data.edits.corrections else ():
+        steps = np.frombuffer(table.steps, np.int64)
+        for key, _ in table.schema.cells:
+            fixes = data.edits.of(stream, key, table.writer)
+            for step, value in fixes.values.items() if fixes else ():
+                places = (np.flatnonzero(steps == step) + int(offset)).tolist()
+                found.setdefault(key, {}).update(dict.fromkeys(places, value))
+    return found
 
 
 def _merge(tables: list[Table], steps: Places, numbers: NDArray[np.uint64]) -> tuple[Places, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from operator import le
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runhaven.api.history import hidden_from
 from runhaven.metric import rule_for
@@ -20,12 +20,9 @@ if TYPE_CHECKING:
     from runhaven.api.data import RunData
     from runhaven.journal.record import CellType
     from runhaven.metric import Metric
-    from runhaven.sealed.chunk import Chunk
-    from runhaven.store.table import Table
+    from runhaven.store.table import SeriesEntry, Table
 
     Floats = NDArray[np.float64]
-
-_BEYOND = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +99,25 @@ def list_series(data: RunData, metrics: Mapping[str, Metric], stream: str | None
     found: list[Series] = []
     for of in sorted(data.streams):
         if stream is None or of == stream:
-            hidden = hidden_from(data, of)
-            for key in sorted(data.keys(of)):
-                stretches = [*_sealed(data, of, key, hidden), *_live(data, of, key, hidden)]
-                if stretches:
-                    found.append(_series(of, key, stretches, metrics))
+            for key, stretches in sorted(_stretches(data, of).items()):
+                found.append(_series(of, key, stretches, metrics))
+    return found
+
+
+def _stretches(data: RunData, stream: str) -> dict[str, list[_Shown]]:
+    """Return what is in sight of each series of a stream."""
+    hidden = hidden_from(data, stream)
+    found: dict[str, list[_Shown]] = {}
+    if data.sealed is not None and not hidden and not data.edits.renames and not data.edits.corrections:
+        for one in (*data.sealed.all_series(), *data.view.tables.series.values()):
+            if one.stream == stream:
+                whole = _Shown(one.type, one.count, one.step_min, one.step_max, one.last, one.last_us)
+                found.setdefault(one.key, []).append(whole)
+        return found
+    for entry in data.entries(stream):
+        shown = list(_shown(entry, hidden))
+        if shown:
+            found[entry.key] = shown
     return found
 
 
@@ -128,42 +139,11 @@ def _series(stream: str, key: str, stretches: Sequence[_Shown], metrics: Mapping
     )
 
 
-Hidden: TypeAlias = "Mapping[str, Mapping[str, int]]"
-
-
-def _sealed(data: RunData, stream: str, key: str, hidden: Hidden) -> Iterator[_Shown]:
-    for segment, series in data.sealed.parts(stream, key) if data.sealed else ():
-        chunks = (*series.points, *(entry for entry in series.texts if entry.type != "i"))
-        limits = [hidden.get(entry.writer, {}).get(key) for entry in chunks]
-        if all(limit is None for limit in limits):
-            yield _Shown(series.type, series.count, series.step_min, series.step_max, series.last, series.last_us)
-            continue
-        for place, limit in enumerate(limits):
-            is_text = place >= len(series.points)
-            yield from _of_chunk(
-                segment.whole(series, chunks[place], is_text=is_text), _BEYOND if limit is None else limit
-            )
-
-
-def _of_chunk(chunk: Chunk, limit: int) -> Iterator[_Shown]:
-    shown = [place for place, step in enumerate(chunk.steps.tolist()) if step < limit]
-    if shown:
-        steps = chunk.steps[shown]
-        last = chunk.values[shown[-1]]
-        value = last if isinstance(chunk.values, list) else last.item()
-        value = bool(value) if chunk.name.type == "b" else value
-        yield _Shown(
-            chunk.name.type, len(shown), int(steps.min()), int(steps.max()), value, int(chunk.times[shown[-1]])
-        )
-
-
-def _live(data: RunData, stream: str, key: str, hidden: Hidden) -> Iterator[_Shown]:
-    entry = data.view.tables.series.get((stream, key))
-    if entry is None:
-        return
-    limits = [hidden.get(table.writer, {}).get(key) for table, _ in entry.places]
+def _shown(entry: SeriesEntry, hidden: Mapping[str, Mapping[str, int]]) -> Iterator[_Shown]:
+    limits = [hidden.get(table.writer, {}).get(entry.key) for table, _ in entry.places]
     if all(limit is None for limit in limits):
-        yield _Shown(entry.type, entry.count, entry.step_min, entry.step_max, entry.last, entry.last_us)
+        if entry.count:
+            yield _Shown(entry.type, entry.count, entry.step_min, entry.step_max, entry.last, entry.last_us)
         return
     for (table, at), limit in zip(entry.places, limits, strict=True):
         count, low, high, last = _below(table, limit)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
+from runhaven.api.drafts import Draft
 
-class Summary(dict[str, Any]):
+
+class Summary(Draft):
     """A dict of flat keys in which `summary["loss"]["min"]` finds `summary["loss.min"]` too."""
 
     def __missing__(self, key: str) -> Summary:
@@ -15,10 +17,15 @@ class Summary(dict[str, Any]):
         Raises:
             KeyError: If nothing does; the message names keys that are near.
         """
-        below = Summary({name[len(key) + 1 :]: value for name, value in self.items() if name.startswith(f"{key}.")})
-        if below:
-            return below
+        found = {name[len(key) + 1 :]: value for name, value in self.items() if name.startswith(f"{key}.")}
+        if found:
+            return Summary(found, self._changes, self._write, f"{self._prefix}{key}.")
         near = difflib.get_close_matches(key, self, n=3)
         hint = f"; did you mean {', '.join(map(repr, near))}?" if near else f"; it has {', '.join(map(repr, self))}"
         message = f"the summary has no {key!r}{hint}"
         raise KeyError(message)
+
+    def update(self, *others: Any, **values: Any) -> None:
+        """Note many values, and write all changes of the run down, as W&B does."""
+        super().update(*others, **values)
+        self._write()

@@ -84,10 +84,12 @@ def zoom(  # noqa: PLR0913 - what a chart asks for
 ) -> Items | None:
     """Return a series at the detail that `buckets` buckets need; None if its points have to be gathered one by one.
 
-    That is so where the pyramid knows another order than the one asked for, where a resumed session hides points, and
-    where parts of the series overlap.
+    That is so where the pyramid knows another order than the one asked for, where a resumed session hides points, where
+    parts of the series overlap, and where series were renamed or corrected.
     """
-    if data.sealed is None or any(key in limits for limits in hidden_from(data, stream, keep=keep).values()):
+    if data.sealed is None or data.edits.renames or data.edits.corrections:
+        return None
+    if any(key in limits for limits in hidden_from(data, stream, keep=keep).values()):
         return None
     windows = _windows(data.sealed, stream, key, axis, bounds)
     if not windows:

@@ -266,6 +266,11 @@ class JournalWriter(Exclusion):
             except Exception as error:  # noqa: BLE001 - a bug of ours must not end the thread that keeps all safe
                 self._complain(repr(error))
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether records wait for room, and would be given up by `close`."""
+        return bool(self._waiting)
+
     def give_up(self) -> None:
         """Count as lost the rows that still wait for room."""
         self.exclusively(self._forget_waiting)

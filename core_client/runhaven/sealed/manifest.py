@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runhaven.journal.reader import Position
 from runhaven.journal.record import Damage
 from runhaven.platform.files import create_exclusive
-from runhaven.store.layout import cache_of
+from runhaven.store.directory import cache_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,7 @@ class Manifest:
         last_us: Each writer's newest record, microseconds since the epoch.
         resumed: The writers that went on with the run, and the last step that each left in sight if it went back.
         damage: What could not be read when it was sealed.
+        is_edited: Whether series were renamed or points corrected.
         checksums: SHA-256 of each file of the segments, by name.
     """
 
@@ -43,6 +44,7 @@ class Manifest:
     last_us: Mapping[str, int] = field(default_factory=dict[str, int])
     resumed: Mapping[str, int | None] = field(default_factory=dict[str, "int | None"])
     damage: tuple[Damage, ...] = ()
+    is_edited: bool = False
     checksums: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def commit(self, directory: Path) -> bool:
@@ -58,6 +60,7 @@ class Manifest:
             "last_us": dict(self.last_us),
             "resumed": dict(self.resumed),
             "damage": [[damage.file, damage.offset, damage.length, damage.reason] for damage in self.damage],
+            "is_edited": self.is_edited,
             "checksums": dict(self.checksums),
         }
         return create_exclusive(directory / f"manifest.{self.number}.json", json.dumps(content).encode())
@@ -87,7 +90,8 @@ def _parse(number: int, content: dict[str, Any]) -> Manifest:
     }
     damage = tuple(Damage(*one) for one in content["damage"])
     segments, resumed = tuple(content["segments"]), content["resumed"]
-    return Manifest(number, segments, positions, content["last_us"], resumed, damage, content["checksums"])
+    rest = content["is_edited"], content["checksums"]
+    return Manifest(number, segments, positions, content["last_us"], resumed, damage, *rest)
 
 
 def place_to_read(run: RunDirectory) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from runhaven.journal.record import RowBlock, Schema
 from runhaven.missing import require
@@ -20,23 +20,11 @@ if TYPE_CHECKING:
 
     from runhaven.journal.record import CellType, Event
     from runhaven.sealed.chunk import Chunk
-    from runhaven.sealed.index import ChunkEntry, SeriesIndex
+    from runhaven.sealed.index import SeriesIndex
     from runhaven.sealed.segment import Line
     from runhaven.store.layout import RunDirectory
 else:
     np = require("numpy", feature="reading sealed runs", package="runhaven[ui]")
-
-
-class Place(NamedTuple):
-    """A chunk of points, unread."""
-
-    segment: Segment
-    series: SeriesIndex
-    entry: ChunkEntry
-
-    def read(self) -> Chunk:
-        """Return its points."""
-        return self.segment.chunk(self.series, self.entry)
 
 
 class SealedRun:
@@ -79,10 +67,6 @@ class SealedRun:
         """Return a series in each segment that has it."""
         found = [(segment, segment.series(stream, key)) for segment in self.segments]
         return [(segment, series) for segment, series in found if series is not None and self._is_own(series)]
-
-    def places(self, stream: str, key: str) -> list[Place]:
-        """Return the chunks of a series' points."""
-        return [Place(segment, series, entry) for segment, series in self.parts(stream, key) for entry in series.points]
 
     def extents(self, stream: str) -> Iterator[tuple[str, str, int]]:
         """Yield writer, key and least step of each chunk of a stream; "_step" stands for rows without a key."""
@@ -135,9 +119,8 @@ def _table(members: list[Chunk], rows: NDArray[np.int64], orders: Sequence[tuple
     columns = [_column(cells[key], np.searchsorted(cells[key].rows, rows)) for key in keys]
     places = np.searchsorted(members[0].rows, rows)
     steps, times = members[0].steps[places], members[0].times[places]
-    return Table(
-        RowBlock(name.writer, schema, _array("Q", rows), _array("q", steps), _array("q", times), tuple(columns))
-    )
+    block = RowBlock(name.writer, schema, _array("Q", rows), _array("q", steps), _array("q", times), tuple(columns))
+    return Table(block, schema)
 
 
 def _kind(kind: str) -> CellType:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from runhaven.journal.reader import JournalReader
 from runhaven.journal.record import RowBlock
 from runhaven.sealed.manifest import Manifest, newest, place_to_read, place_to_write
+from runhaven.store.edits import Edits
 from runhaven.store.table import Tables
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _read(run: RunDirectory, before: Manifest) -> _Work | None:
     for name in before.segments:
         view.fold(Segment(place, name).replay())
     view.fold(records)
-    tables, events = Tables(), list["Event"]()
+    tables, events = Tables(Edits()), list["Event"]()
     recent: list[RowBlock] = []
     for record in records:
         if not isinstance(record, RowBlock):
@@ -136,8 +137,9 @@ def _read(run: RunDirectory, before: Manifest) -> _Work | None:
     name = _name(before.positions, positions)
     rewinds, damage = view.rewinds(), (*before.damage, *reader.damage)
     resumed = {writer: rewinds.get(writer) for writer in view.resumptions()}
-    manifest = Manifest(before.number + 1, (*before.segments, name), positions, last_us, resumed, damage)
-    return _Work(name, manifest, tables, events, view.metrics, [block for block in recent if len(block)])
+    is_edited = bool(view.edits.renames or view.edits.corrections)
+    manifest = Manifest(before.number + 1, (*before.segments, name), positions, last_us, resumed, damage, is_edited)
+    return _Work(name, manifest, tables, events, view.rules, [block for block in recent if len(block)])
 
 
 def _name(before: Mapping[str, Position], after: Mapping[str, Position]) -> str:

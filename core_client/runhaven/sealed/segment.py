@@ -154,15 +154,6 @@ class Segment:
         name = ChunkName(series.stream, series.key, entry.writer, entry.type)
         return Chunk(name, table["row"][span], table["step"][span], table["time"][span], values)
 
-    def whole(self, series: SeriesIndex, entry: ChunkEntry, *, is_text: bool) -> Chunk:
-        """Return a chunk with the very values that were logged."""
-        if is_text:
-            return self.text_chunk(series, entry)
-        texts = [
-            self.text_chunk(series, text) for text in series.texts if (text.writer, text.type) == (entry.writer, "i")
-        ]
-        return next(exact([self.chunk(series, entry)], texts))
-
     def _text_table(self) -> dict[str, Any]:
         table = parquet.read_parquet(self._path("values.parquet"), batch_size=1 << 16).read_all()
         found: dict[str, Any] = {name: _numbers(table, name) for name in ("row", "step", "time")}

@@ -2,181 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import socket
 import time
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from runhaven.errors import StoreError, UsageError
+from runhaven.errors import UsageError
 from runhaven.platform.files import create_exclusive, replace_atomically
-from runhaven.store.ids import is_ulid, new_ulid, ulid_time_ms, validate_id
+from runhaven.store import moving, trash
+from runhaven.store.claims import Address, Claims
+from runhaven.store.directory import FORMAT, Manifest, RunDirectory, check_format, read_json
+from runhaven.store.ids import is_ulid, new_run_id, new_ulid, ulid_time_ms
+from runhaven.store.spool import make_spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-FORMAT = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Parent:
-    """Where a fork branched off.
-
-    Attributes:
-        run: The parent's ulid.
-        id: Its id.
-        entity: Its user or team.
-        project: Its project.
-        step: The last step that the fork has of it.
-        began: When the first run of the line was created, microseconds since the epoch.
-        writers: The writers whose journals were copied from it.
-    """
-
-    run: str
-    id: str
-    entity: str
-    project: str
-    step: int
-    began: int
-    writers: tuple[str, ...]
-
-    @property
-    def path(self) -> list[str]:
-        """Entity, project and id."""
-        return [self.entity, self.project, self.id]
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What `run.json` says; written once.
-
-    Attributes:
-        format: Version of the directory's layout.
-        run: The run's ulid.
-        id: The id that the user sees, unique in entity and project.
-        entity: User or team.
-        project: The project.
-        created: When the run was created, microseconds since the epoch.
-        host: Where it was created.
-        spool: On a network file system, the directory on `host` that holds the tails.
-        parent: The run that it is a fork of; None for any other.
-    """
-
-    format: int
-    run: str
-    id: str
-    entity: str
-    project: str
-    created: int
-    host: str
-    spool: str | None = None
-    parent: Parent | None = None
-
-    @property
-    def began(self) -> int:
-        """When its history begins, microseconds since the epoch."""
-        return self.parent.began if self.parent else self.created
-
-    def spool_here(self) -> Path | None:
-        """Return the directory of the tails, if there is one and this is its host."""
-        return Path(self.spool) if self.spool and self.host == socket.gethostname() else None
-
-
-class RunDirectory:
-    """The directory of one run.
-
-    Attributes:
-        path: The directory.
-        ulid: Its name, unique in the world.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Name a directory; reads nothing yet."""
-        self.path = path
-        self.ulid = path.name
-        self._manifest: Manifest | None = None
-
-    @property
-    def journal(self) -> Path:
-        """Where the writers' files lie."""
-        return self.path / "journal"
-
-    @property
-    def files(self) -> Path:
-        """Where the files that the user saved lie."""
-        return self.path / "files"
-
-    @property
-    def control(self) -> Path:
-        """Where commands to the run are left."""
-        return self.path / "control"
-
-    def manifest(self) -> Manifest:
-        """Return what `run.json` says.
-
-        Raises:
-            StoreError: If it cannot be read, or is of a newer format.
-        """
-        if self._manifest is None:
-            self._manifest = _read_manifest(self.path / "run.json")
-        return self._manifest
-
-
-def _read_manifest(path: Path) -> Manifest:
-    data = _read_json(path)
-    _check_format(data.get("format"), path)
-    whole = [data.get(name) for name in ("run", "id", "entity", "project", "host")]
-    if not all(isinstance(text, str) for text in whole) or not isinstance(data.get("created"), int):
-        message = f"{path} is no description of a run."
-        raise StoreError(message)
-    known: dict[str, Any] = {name: data.get(name) for name in Manifest.__dataclass_fields__}
-    known["parent"] = _parse_parent(data.get("parent"), path)
-    return Manifest(**known)
-
-
-def _parse_parent(data: Any, path: Path) -> Parent | None:
-    if data is None:
-        return None
-    try:
-        found = Parent(**{name: data[name] for name in Parent.__dataclass_fields__})
-        return replace(found, step=int(found.step), began=int(found.began), writers=tuple(found.writers))
-    except (LookupError, TypeError, ValueError) as error:
-        message = f"{path} names a parent that makes no sense: {error!r}."
-        raise StoreError(message) from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        message = f"{path} cannot be read: {error}."
-        raise StoreError(message) from error
-    return cast("dict[str, Any]", data) if isinstance(data, dict) else {}
-
-
-def _check_format(found: object, path: Path) -> None:
-    if not isinstance(found, int):
-        message = f"{path} names no format; this is no store of Runhaven's."
-        raise StoreError(message)
-    if found > FORMAT:
-        message = (
-            f"{path} has format {found}, newer than {FORMAT}, the newest that this version reads. Upgrade runhaven."
-        )
-        raise StoreError(message)
-
-
-def cache_of(root: Path) -> Path:
-    """Return the directory on this machine for what is derived from a store, and may be deleted at any time."""
-    try:
-        name = str(_read_json(root / "runhaven.json")["store"])
-    except (StoreError, KeyError):
-        name = hashlib.sha256(str(root.absolute()).encode()).hexdigest()[:26]
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "runhaven" / name
+    from runhaven.store.directory import Parent
+    from runhaven.store.trash import Removed
 
 
 class Store:
@@ -184,11 +31,13 @@ class Store:
 
     Attributes:
         root: The directory.
+        claims: Which run an id belongs to.
     """
 
     def __init__(self, root: Path) -> None:
         """Name a store; touches nothing yet."""
         self.root = root
+        self.claims = Claims(root / "claims" / "runs", self._says)
 
     def create(self) -> None:
         """Make the directory a store, unless it is one.
@@ -214,8 +63,8 @@ class Store:
         path = self.root / "runhaven.json"
         if not path.exists():
             return
-        data = _read_json(path)
-        _check_format(data.get("min_reader", data.get("format")), path)
+        data = read_json(path)
+        check_format(data.get("min_reader", data.get("format")), path)
 
     def new_run(
         self,
@@ -239,54 +88,49 @@ class Store:
             UsageError: If the id is taken, or a name cannot be one.
             OSError: If it cannot be written.
         """
-        for kind, text in (("entity", entity), ("project", project), ("run id", id)):
-            validate_id(text, kind=kind)
-        taken = f"run {entity}/{project}/{id} exists already; choose another id, or resume='allow' to go on with it."
-        if self.find(entity, project, id) is not None:
+        address = Address(entity, project, id).check()
+        taken = f"run {address} exists already; choose another id, or resume='allow' to go on with it."
+        if self.claims.holder(address) is not None:
             raise UsageError(taken)
         ulid = new_ulid()
-        run = RunDirectory(self.root / "runs" / _month(ulid) / ulid)
-        tails = spool / ulid if spool else None
+        run = RunDirectory(self.path_of(ulid))
+        tails: Path | None = None
         try:
             for directory in (run.path, run.journal, run.files, run.control):
                 directory.mkdir(mode=0o700, parents=True)
-            if tails is not None:
-                tails.mkdir(mode=0o700)
+            tails = make_spool(spool, ulid)
             parent = inherit(run) if inherit else None
             names = FORMAT, ulid, id, entity, project, time.time_ns() // 1000, socket.gethostname()
-            self._enter(run, Manifest(*names, str(tails) if tails else None, parent), taken)
+            manifest = Manifest(*names, spool=str(tails) if tails else None, parent=parent)
+            replace_atomically(run.path / "run.json", json.dumps(asdict(manifest)).encode())
+            is_ours = self.claims.take(address, run.place, is_said=True)
         except BaseException:
-            for directory in filter(None, (run.path, tails)):
-                shutil.rmtree(directory, ignore_errors=True)
+            _discard(run.path, tails)
             raise
+        if not is_ours:
+            _discard(run.path, tails)
+            raise UsageError(taken)
         return run
 
-    def _enter(self, run: RunDirectory, manifest: Manifest, taken: str) -> None:
-        """Make a directory a run, and claim its id."""
-        entity, project, run_id = manifest.entity, manifest.project, manifest.id
-        replace_atomically(run.path / "run.json", json.dumps(asdict(manifest)).encode())
-        claim = {"run": f"{_month(run.ulid)}/{run.ulid}", "entity": entity, "project": project, "id": run_id}
-        if not create_exclusive(self._claim(entity, project, run_id), json.dumps(claim).encode()):
-            raise UsageError(taken)
+    def path_of(self, ulid: str) -> Path:
+        """Return where the run of a ulid lies, or would."""
+        month = time.strftime("%Y%m", time.gmtime(ulid_time_ms(ulid) / 1000))
+        return self.root / "runs" / month / ulid
 
-    def _claim(self, entity: str, project: str, run_id: str) -> Path:
-        name = hashlib.sha256(f"{entity}\0{project}\0{run_id}".encode()).hexdigest()
-        return self.root / "claims" / "runs" / name
+    def _says(self, place: str) -> Address | None:
+        run = RunDirectory(self.root / "runs" / place)
+        return run.manifest().address if (run.path / "run.json").is_file() else None
 
     def find(self, entity: str, project: str, id: str) -> RunDirectory | None:  # noqa: A002 - the term of the store
         """Return the run that has an id; None if there is none."""
-        try:
-            place = json.loads(self._claim(entity, project, id).read_text("utf-8"))["run"]
-        except (OSError, ValueError, KeyError):
-            return None
-        run = RunDirectory(self.root / "runs" / str(place))
-        return run if (run.path / "run.json").is_file() else None
+        place = self.claims.holder(Address(entity, project, id))
+        return RunDirectory(self.root / "runs" / place) if place is not None else None
 
     def open(self, ulid: str) -> RunDirectory | None:
         """Return the run of a ulid; None if there is none."""
         if not is_ulid(ulid):
             return None
-        path = self.root / "runs" / _month(ulid) / ulid
+        path = self.path_of(ulid)
         return RunDirectory(path) if (path / "run.json").is_file() else None
 
     def run_directories(self) -> Iterator[RunDirectory]:
@@ -298,23 +142,80 @@ class Store:
                 if is_ulid(name) and (path / "run.json").is_file():
                     yield RunDirectory(path)
 
+    # Changing runs
+
     def remove(self, run: RunDirectory) -> None:
-        """Delete a run and give its id back.
+        """Move a run to the trash, from where `restore` brings it back, and give its id back.
 
         Raises:
-            OSError: If it cannot be written.
+            StoreError: If the store cannot be written.
         """
-        manifest = run.manifest()
-        grave = run.path.with_name(f".removed-{run.ulid}")
-        run.path.rename(grave)
-        self._claim(manifest.entity, manifest.project, manifest.id).unlink(missing_ok=True)
-        shutil.rmtree(grave, ignore_errors=True)
-        if spool := manifest.spool_here():
-            shutil.rmtree(spool, ignore_errors=True)
+        trash.remove(self, run)
+
+    def removed(self) -> list[Removed]:
+        """List the runs in the trash, the one that was removed last first."""
+        return trash.removed(self)
+
+    def restore(self, ulid: str, *, id: str | None = None) -> RunDirectory:  # noqa: A002 - the term of the store
+        """Bring a removed run back.
+
+        Args:
+            ulid: Which one.
+            id: Another id, should its own belong to another run by now.
+
+        Raises:
+            NotFoundError: If it is not in the trash.
+            UsageError: If its id belongs to another run.
+            StoreError: If the store cannot be written.
+        """
+        return trash.restore(self, ulid, id)
+
+    def purge(self, *, older_than_s: float = 0.0) -> int:
+        """Delete for good what was removed that long ago; return how many runs that were."""
+        return trash.purge(self, older_than_s)
+
+    def move(
+        self,
+        run: RunDirectory,
+        *,
+        entity: str | None = None,
+        project: str | None = None,
+        id: str | None = None,  # noqa: A002 - the term of the store
+    ) -> None:
+        """Give a run another entity, project or id; its directory stays where it is.
+
+        Raises:
+            UsageError: If the id is taken there, or a name cannot be one.
+            StoreError: If the store cannot be written.
+        """
+        own = run.manifest()
+        moving.move(self, run, Address(entity or own.entity, project or own.project, id or own.id))
+
+    def copy(
+        self,
+        run: RunDirectory,
+        *,
+        entity: str | None = None,
+        project: str | None = None,
+        id: str | None = None,  # noqa: A002 - the term of the store
+    ) -> RunDirectory:
+        """Make a copy of a run, which may be running; the original stays as it is.
+
+        The copy keeps its id in another project, and gets a new one in the same.
+
+        Raises:
+            UsageError: If the id is taken there, or a name cannot be one.
+            StoreError: If the store cannot be written.
+        """
+        own = run.manifest()
+        place = entity or own.entity, project or own.project
+        is_elsewhere = place != (own.entity, own.project)
+        return moving.copy(self, run, Address(*place, id or (own.id if is_elsewhere else new_run_id())))
 
 
-def _month(ulid: str) -> str:
-    return time.strftime("%Y%m", time.gmtime(ulid_time_ms(ulid) / 1000))
+def _discard(*directories: Path | None) -> None:
+    for directory in filter(None, directories):
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _names(directory: Path) -> list[str]:

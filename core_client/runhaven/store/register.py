@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 _DELETED = object()
 
@@ -51,6 +51,20 @@ class Register:
             self.put(key, value, stamp)
         for key in deleted:
             self.put(key, _DELETED, stamp)
+
+    def stamp(self, key: str) -> Stamp | None:
+        """Return when a key was written last; None if it never was."""
+        held = self._cells.get(key)
+        return held[0] if held else None
+
+    def renamed(self, name: Callable[[str, Stamp], str | None]) -> Register:
+        """Return a register with other keys; what has none is left out, and of two that become one the later stands."""
+        found = Register()
+        for key, (stamp, value) in self._cells.items():
+            shown = name(key, stamp)
+            if shown is not None:
+                found.put(shown, value, stamp)
+        return found
 
     def values(self) -> dict[str, Any]:
         """Return keys and values."""

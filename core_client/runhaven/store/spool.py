@@ -13,6 +13,8 @@ from runhaven.platform.process import is_alive
 from runhaven.store.view import read_view
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from runhaven.store.layout import RunDirectory, Store
 
 
@@ -33,6 +35,18 @@ def spool_for(root: Path) -> Path | None:
 def _candidates() -> tuple[Path, Path]:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "runhaven" / "spool"
     return cache, Path(tempfile.gettempdir()) / f"runhaven-spool-{os.getuid()}"
+
+
+def make_spool(base: Path | None, ulid: str) -> Path | None:
+    """Create the directory of a run's tails below a spool; None where there is no spool.
+
+    Raises:
+        OSError: If it cannot be created.
+    """
+    tails = base / ulid if base else None
+    if tails is not None:
+        tails.mkdir(mode=0o700)
+    return tails
 
 
 def recover(store: Store) -> int:
@@ -62,10 +76,19 @@ def _recover_run(run: RunDirectory, spool: Path) -> int:
         if session.process is not None and is_alive(session.process) is False
     }
     left = [path for path in sorted(spool.glob("*.tail")) if path.name.rsplit(".", 2)[0] in dead]
-    for path in left:
-        # Until it is whole beside the frames it stays here as well: a reader of both takes each record once.
-        replace_atomically(run.journal / path.name, path.read_bytes())
-        path.unlink(missing_ok=True)
+    bring_in(run, left)
     with contextlib.suppress(OSError):
         spool.rmdir()
     return len(left)
+
+
+def bring_in(run: RunDirectory, tails: Iterable[Path]) -> None:
+    """Move tails out of the spool, beside the frames of their run.
+
+    Raises:
+        OSError: If they cannot be written there; they stay where they are then.
+    """
+    for path in tails:
+        # Until it is whole beside the frames it stays here as well: a reader of both takes each record once.
+        replace_atomically(run.journal / path.name, path.read_bytes())
+        path.unlink(missing_ok=True)

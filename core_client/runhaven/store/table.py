@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runhaven.journal.record import CellType, Column, RowBlock, Schema
+    from runhaven.store.edits import Edits, Fixes
 
 
 class Table:
@@ -19,7 +20,7 @@ class Table:
 
     Attributes:
         writer: Name of the writer.
-        schema: Keys and types of the columns.
+        schema: Keys and types of the columns; the keys are the names that the series have by now.
         numbers: Record numbers, ascending.
         steps: Steps.
         times: Wall times, microseconds since the epoch.
@@ -27,10 +28,10 @@ class Table:
         ascending: How many of the first "steps" and "times" are known to ascend; kept by whoever checks.
     """
 
-    def __init__(self, block: RowBlock) -> None:
-        """Start with a block's rows."""
+    def __init__(self, block: RowBlock, schema: Schema) -> None:
+        """Start with a block's rows, whose series are called as in `schema`."""
         self.writer = block.writer
-        self.schema = block.schema
+        self.schema = schema
         self.numbers = array("Q", block.numbers)
         self.steps = array("q", block.steps)
         self.times = array("q", block.times)
@@ -76,8 +77,8 @@ class SeriesEntry:
     last: Any = None
     last_us: int = -1
 
-    def add(self, block: RowBlock, index: int, steps: tuple[int, int]) -> None:
-        """Take in a column of a block whose least and greatest steps are `steps`."""
+    def add(self, block: RowBlock | Table, index: int, steps: tuple[int, int]) -> None:
+        """Take in a column of rows whose least and greatest steps are `steps`."""
         self.count += len(block)
         self.step_min = min(self.step_min, steps[0])
         self.step_max = max(self.step_max, steps[1])
@@ -85,6 +86,19 @@ class SeriesEntry:
             self.type = block.schema.cells[index][1]
             self.last = cell(self.type, block.columns[index][-1])
             self.last_us = block.times[-1]
+
+    def add_corrected(self, block: RowBlock | Table, index: int, fixes: Fixes) -> None:
+        """Take in a column of rows of which some were corrected."""
+        kind = block.schema.cells[index][1]
+        for at, step in enumerate(block.steps):
+            value = fixes.values.get(step, block)
+            if value is None:
+                continue
+            self.count += 1
+            self.step_min, self.step_max = min(self.step_min, step), max(self.step_max, step)
+            if block.times[at] >= self.last_us:
+                self.type, self.last_us = kind, block.times[at]
+                self.last = cell(kind, block.columns[index][at]) if value is block else value
 
 
 def cell(kind: CellType, value: Any) -> Any:
@@ -97,9 +111,14 @@ def cell(kind: CellType, value: Any) -> Any:
 class Tables:
     """The rows of a run, by writer and schema, with an index of their series."""
 
-    def __init__(self) -> None:
-        """Start with no row."""
+    def __init__(self, edits: Edits) -> None:
+        """Start with no row.
+
+        Args:
+            edits: What was changed of the series afterwards; more may come, then call `reindex`.
+        """
         self.series: dict[tuple[str, str], SeriesEntry] = {}
+        self._edits = edits
         self._tables: dict[tuple[str, Schema], Table] = {}
 
     def add(self, block: RowBlock) -> None:
@@ -108,13 +127,31 @@ class Tables:
         table = self._tables.get(place)
         is_new = table is None
         if table is None:
-            table = self._tables[place] = Table(block)
+            table = self._tables[place] = Table(block, self._edits.shown(block.schema))
         else:
             table.extend(block)
-        steps = min(block.steps), max(block.steps)
-        for index, (key, kind) in enumerate(block.schema.cells):
-            entry = self.series.setdefault((block.schema.stream, key), SeriesEntry(block.schema.stream, key, kind, []))
-            entry.add(block, index, steps)
+        self._index(table, block, is_new=is_new)
+
+    def take(self, table: Table) -> None:
+        """List the series of a table of another's, whose names are those of by now."""
+        self._index(table, table, is_new=True)
+
+    def reindex(self) -> None:
+        """Give the series the names and the points that they have by now."""
+        self.series = {}
+        for (_, schema), table in self._tables.items():
+            table.schema = self._edits.shown(schema)
+            self._index(table, table, is_new=True)
+
+    def _index(self, table: Table, rows: RowBlock | Table, *, is_new: bool) -> None:
+        stream, steps = table.schema.stream, (min(rows.steps), max(rows.steps))
+        for index, (key, kind) in enumerate(table.schema.cells):
+            entry = self.series.setdefault((stream, key), SeriesEntry(stream, key, kind, []))
+            fixes = self._edits.of(stream, key, table.writer)
+            if fixes is None:
+                entry.add(rows, index, steps)
+            else:
+                entry.add_corrected(rows, index, fixes)
             if is_new:
                 entry.places.append((table, index))
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runhaven.journal.reader import JournalReader
 from runhaven.journal.record import Damage, Event, RowBlock
-from runhaven.metric import Aggregate, keeps_plain_value, metric_from_event, rule_for
-from runhaven.platform.process import ProcessIdentity
+from runhaven.metric import SUMMARIES, Aggregate, keeps_plain_value, metric_from_event, rule_for
 from runhaven.store.console import Console
+from runhaven.store.edits import Correction, Edits
 from runhaven.store.liveness import Signs
 from runhaven.store.register import Register, Stamp
+from runhaven.store.session import Session
 from runhaven.store.table import Tables, cell
 from runhaven.value import from_json
 
@@ -24,50 +25,8 @@ if TYPE_CHECKING:
     from runhaven.store.layout import Parent, RunDirectory
 
 
-@dataclass(slots=True)
-class Session:
-    """One process's part in the run.
-
-    Attributes:
-        writer: Name of its journal; names sort by start.
-        start: Its `start` event.
-        last_us: Its newest record.
-        exit_code: That of its `finish`.
-        signal: The signal that ended it.
-        is_preempting: Whether it said so.
-        snapshot: Record number of its newest snapshot.
-        lost: What its journal lacks, if anything.
-        rewind: The last step of earlier writers that it left in sight; None if it left all.
-        is_inherited: Whether it wrote into the run that this one is a fork of.
-    """
-
-    writer: str
-    start: dict[str, Any]
-    last_us: int = 0
-    exit_code: int | None = None
-    signal: str | None = None
-    is_preempting: bool = False
-    snapshot: int = -1
-    lost: dict[str, Any] | None = None
-    rewind: int | None = None
-    is_inherited: bool = False
-
-    @property
-    def is_main(self) -> bool:
-        """Whether it owned the run."""
-        return self.start.get("role") == "main"
-
-    @property
-    def process(self) -> ProcessIdentity | None:
-        """The process, if it said which."""
-        try:
-            return ProcessIdentity(**{name: self.start[name] for name in ProcessIdentity.__dataclass_fields__})
-        except KeyError:
-            return None
-
-
 # All that a fork takes over besides rows: the rest is about the processes that ran its parent.
-_INHERITED = frozenset({"start", "config", "metric", "incomplete"})
+_INHERITED = frozenset({"start", "config", "metric", "incomplete", "edit", "rename", "correction"})
 
 
 class RunView:
@@ -76,7 +35,9 @@ class RunView:
     Attributes:
         sessions: Each process's part, by writer.
         tables: The rows, if they are kept.
-        metrics: What `define_metric` said, by name.
+        rules: What `define_metric` said, by the names that it gave.
+        edits: Series that were renamed or corrected.
+        changes: Each change that somebody made afterwards, in the order of time.
         alerts: Alerts, in the order of time.
         exceptions: Exceptions, in the order of time.
         config_history: Each change of the configuration, in the order of time.
@@ -96,8 +57,10 @@ class RunView:
             parent: The run that this one is a fork of.
         """
         self.sessions: dict[str, Session] = {}
-        self.tables = Tables()
-        self.metrics: dict[str, Metric] = {}
+        self.edits = Edits()
+        self.tables = Tables(self.edits)
+        self.rules: dict[str, Metric] = {}
+        self.changes: list[dict[str, Any]] = []
         self.alerts: list[dict[str, Any]] = []
         self.exceptions: list[dict[str, Any]] = []
         self.config_history: list[dict[str, Any]] = []
@@ -109,7 +72,10 @@ class RunView:
         self._keeps_rows = keeps_rows
         self._meta, self._config = Register(), Register()
         self._repeated, self._computed, self._written = Register(), Register(), Register()
+        self._corrected = Register()
         self._aggregates: dict[str, Aggregate] = {}
+        self._late: dict[str, list[float]] = {}
+        self._edits_known = 0
         self._ruled_at: dict[str, tuple[str, int]] = {}
         self._summed_up_by = self._rewound_by = ""
         self._new_lines: list[tuple[int, str, str]] = []
@@ -129,6 +95,9 @@ class RunView:
             "signal": self._on_signal,
             "preempting": self._on_preempting,
             "finish": self._on_finish,
+            "edit": self._on_edit,
+            "rename": self._on_rename,
+            "correction": self._on_correction,
         }
         self._inherited = frozenset(parent.writers if parent else ())
         if parent is not None and parent.writers:
@@ -138,9 +107,10 @@ class RunView:
             start: dict[str, Any] = {"event": "start", "role": "main", "rewind": parent.step, "summary": {}, "time": 0}
             self._take(branch, Event(branch.writer, 0, start))
 
-    def fold(self, records: Iterable[RowBlock | Event]) -> None:
-        """Take in what one poll of the journals found."""
+    def fold(self, records: Iterable[RowBlock | Event]) -> bool:
+        """Take in what one poll of the journals found; True if any of it is of the run's own processes."""
         blocks: list[RowBlock] = []
+        is_alive = False
         for record in records:
             session = self.sessions.get(record.writer)
             if session is None:
@@ -151,13 +121,18 @@ class RunView:
                 blocks.append(record)
             else:
                 self._take(session, record)
+            is_alive |= not session.is_edit
+        if self._edits_known != (known := len(self.edits.renames) + len(self.edits.corrections)):
+            self._edits_known = known
+            self.tables.reindex()
         # A batch's events come before its rows: only now is it known which rows a snapshot sums up already.
         for block in blocks:
             self._add(block)
         self.console.add(self._new_lines)
         self._new_lines = []
-        for found in (self.alerts, self.exceptions, self.config_history):
+        for found in (self.alerts, self.exceptions, self.config_history, self.changes):
             found.sort(key=lambda entry: entry["time"])
+        return is_alive
 
     # Rows
 
@@ -173,12 +148,17 @@ class RunView:
         recent = block.since(session.snapshot)
         if not len(recent):
             return
+        if session.is_edit:
+            keys, steps = [key for key, _ in block.schema.cells], sorted(set(block.steps))
+            self._note(session, {"event": "log", "time": block.times[-1], "keys": keys, "steps": steps})
         stamp = Stamp(recent.times[-1], recent.writer, recent.numbers[-1])
         for (key, kind), column in zip(recent.schema.cells, recent.columns, strict=True):
             self._computed.put(key, cell(kind, column[-1]), stamp)
-            rule = rule_for(self.metrics, key)
+            rule = rule_for(self.rules, key)
             if rule is not None and rule.summary and kind in "fib" and recent.writer >= self._summed_up_by:
                 self._aggregate(key, rule, recent, column)
+                if session.is_edit:
+                    self._late.setdefault(key, []).extend(column)
 
     def _aggregate(self, key: str, rule: Metric, block: RowBlock, column: Column) -> None:
         """Sum up a column; a rule holds for the rows that its writer wrote after it, and for later writers'."""
@@ -201,9 +181,15 @@ class RunView:
             session.last_us = max(session.last_us, event.data["time"])
             if handler is not None:
                 handler(session, event)
+            if session.is_edit and handler not in (self._on_start, self._on_edit):
+                self._note(session, event.data)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             reason = f"event {event.number} of kind {event.data.get('event')!r}: {error!r}"
             self.damage.append(Damage(f"{event.writer}.rhj", 0, 0, reason))
+
+    def _note(self, session: Session, data: Mapping[str, Any]) -> None:
+        who = {name: session.start.get(name) for name in ("user", "host")}
+        self.changes.append(who | dict(data) | {"time": data["time"] / 1e6})
 
     def _on_start(self, session: Session, event: Event) -> None:
         session.start = event.data
@@ -234,6 +220,8 @@ class RunView:
         self._written.apply(from_json(data.get("set", {})), _stamp(event), deleted=data.get("delete", []))
 
     def _on_snapshot(self, session: Session, event: Event) -> None:
+        if session.is_edit:
+            return
         summary: Mapping[str, Any] = from_json(event.data["summary"])
         session.snapshot = event.number
         if session.writer < self._rewound_by:
@@ -248,17 +236,19 @@ class RunView:
             # It went on from what earlier sessions had summed up, their last rows included.
             self._summed_up_by = max(self._summed_up_by, session.writer)
         for key, count in counts.items():
-            rule = rule_for(self.metrics, key)
+            rule = rule_for(self.rules, key)
             if rule is not None and session.writer >= self._summed_up_by:
                 known = {word: summary[f"{key}.{word}"] for word in rule.summary if f"{key}.{word}" in summary}
                 self._aggregates[key] = Aggregate(rule)
                 self._aggregates[key].restore(known, count)
+                for value in self._late.get(key, ()):
+                    self._aggregates[key].add(value)
 
     def _on_metric(self, _: Session, event: Event) -> None:
         rule = metric_from_event(event.data)
-        if self.metrics.pop(rule.name, None) != rule:
+        if self.rules.pop(rule.name, None) != rule:
             self._ruled_at[rule.name] = event.writer, event.number
-        self.metrics[rule.name] = rule
+        self.rules[rule.name] = rule
 
     def _on_environment(self, _: Session, event: Event) -> None:
         self.environment |= event.data["set"]
@@ -290,6 +280,20 @@ class RunView:
     def _on_finish(self, session: Session, event: Event) -> None:
         session.exit_code = int(event.data["exit_code"])
 
+    def _on_edit(self, session: Session, event: Event) -> None:
+        for data in event.data["events"]:
+            self._take(session, Event(event.writer, event.number, {"time": event.data["time"], **data}))
+
+    def _on_rename(self, _: Session, event: Event) -> None:
+        data = event.data
+        self.edits.rename(str(data["stream"]), str(data["old"]), str(data["new"]), _stamp(event))
+
+    def _on_correction(self, _: Session, event: Event) -> None:
+        data, stamp = event.data, _stamp(event)
+        place = str(data["stream"]), str(data["key"]), int(data["step"])
+        self.edits.correct(Correction(stamp, *place, from_json(data["value"])))
+        self._corrected.apply(from_json(data.get("summary", {})), stamp, deleted=data.get("gone", []))
+
     # What it comes to
 
     @property
@@ -303,14 +307,60 @@ class RunView:
         return self._config.values()
 
     @property
+    def metrics(self) -> dict[str, Metric]:
+        """What `define_metric` said, by the names that the series have by now."""
+        if not self.edits.renames:
+            return self.rules
+        found: dict[str, Metric] = {}
+        for rule in self.rules.values():
+            axis = None if rule.step_metric is None else self.edits.name("", rule.step_metric)
+            name = rule.name if rule.is_pattern else self.edits.name("", rule.name)
+            found[name] = replace(rule, name=name, step_metric=axis)
+        for old in {rename.old for rename in self.edits.renames if not rename.stream}:
+            rule, name = rule_for(self.rules, old), self.edits.name("", old)
+            if rule is not None and rule.is_pattern and name not in found:
+                found[name] = replace(found[rule.name], name=name)
+        return found
+
+    @property
     def summary(self) -> dict[str, Any]:
         """The summary, keys flat: what the user wrote before what was computed."""
         computed = self._repeated.values() | self._computed.values()
         found = {key: value for key, value in computed.items() if self._is_shown(key)}
         for key, aggregate in self._aggregates.items():
             found |= {f"{key}.{word}": value for word, value in aggregate.result().items()}
-        gone = self._written.deleted()
-        return {key: value for key, value in found.items() if key not in gone} | self._written.values()
+        written = self._written
+        if self.edits.renames:
+            # Where both names were logged, somebody has mended the script: the new name is the newer one.
+            shown = {key: self._name(key) for key in found}
+            renamed = {shown[key]: value for key, value in found.items() if shown[key] != key}
+            found = renamed | {key: value for key, value in found.items() if shown[key] == key}
+            written = written.renamed(lambda key, stamp: self._name(key, since=stamp))
+        if self.edits.corrections:
+            self._correct(found)
+        gone = written.deleted()
+        return {key: value for key, value in found.items() if key not in gone} | written.values()
+
+    def _name(self, key: str, *, since: Stamp | None = None) -> str:
+        """Return what a key of the summary is called by now."""
+        base, _, word = key.rpartition(".")
+        if base in self._aggregates and word in SUMMARIES:
+            return f"{self.edits.name('', base, since=since)}.{word}"
+        return self.edits.name("", key, since=since)
+
+    def _correct(self, found: dict[str, Any]) -> None:
+        """Put what a summary came to when it was corrected over what was computed before."""
+        newest = self._computed.renamed(lambda key, _: self._name(key))
+
+        def name(key: str, stamp: Stamp) -> str | None:
+            base = next((one for one in (key, key.rpartition(".")[0]) if newest.stamp(one)), key)
+            known = newest.stamp(base)
+            return self._name(key, since=stamp) if known is None or stamp.time >= known.time else None
+
+        standing = self._corrected.renamed(name)
+        for key in standing.deleted():
+            found.pop(key, None)
+        found |= standing.values()
 
     @property
     def written(self) -> dict[str, Any]:
@@ -332,7 +382,7 @@ class RunView:
         }
 
     def _is_shown(self, key: str) -> bool:
-        return keeps_plain_value(rule_for(self.metrics, key)) or key not in self._aggregates
+        return keeps_plain_value(rule_for(self.rules, key)) or key not in self._aggregates
 
     @property
     def incomplete(self) -> dict[str, Any] | None:
@@ -350,14 +400,15 @@ class RunView:
     @property
     def newest(self) -> Session | None:
         """The newest session that owned the run; any session where none did."""
-        own = [session for session in self.sessions.values() if not session.is_inherited]
+        own = [session for session in self.sessions.values() if not (session.is_inherited or session.is_edit)]
         owners = [session for session in own if session.is_main]
         return max(owners or own, key=lambda session: session.writer, default=None)
 
     @property
     def updated_us(self) -> int:
-        """When the newest record was written."""
-        return max((session.last_us for session in self.sessions.values() if not session.is_inherited), default=0)
+        """When the newest record of the run's own processes was written."""
+        own = (one for one in self.sessions.values() if not (one.is_inherited or one.is_edit))
+        return max((session.last_us for session in own), default=0)
 
     @property
     def signs(self) -> Signs:

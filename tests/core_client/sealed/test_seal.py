@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import math
 import shutil
@@ -37,7 +39,12 @@ ROW = st.tuples(
     st.dictionaries(KEYS, VALUES, max_size=4),
     st.sampled_from(["", "", "", "rank=1", "node=x"]),
 )
-ACTS = st.lists(st.one_of(ROW, st.sampled_from(["session", "snapshot", "rule", "seal", "line", "config"])), max_size=40)
+ACTS = st.lists(
+    st.one_of(
+        ROW, st.sampled_from(["session", "snapshot", "rule", "seal", "line", "config", "rename", "correct", "remove"])
+    ),
+    max_size=40,
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -72,10 +79,23 @@ def perform(written, acts):
             written.event("metric", name="a", step_metric="b", summary=["max"])
         elif act == "line":
             written.event("console", stream="stdout", lines=[[written.time_us, f"line {written.time_us}"]])
+        elif act in ("rename", "correct", "remove"):
+            with contextlib.suppress(runhaven.RunhavenError):
+                change(Run(written.directory), act)
         elif act == "config":
             written.event("config", set={"lr": written.time_us}, step=1)
         else:
             seal(written.directory)
+
+
+def change(run: Run, act: str) -> None:
+    """Rename or correct what there is under a name that a series has or had."""
+    key = next((series.key for series in run.series("")), "a")
+    if act == "rename":
+        run.rename_metric(key, "z" if key == "a" else "a")
+    else:
+        for row in itertools.islice(run.scan_history([key]), 1):
+            run.correct(key, row["_step"], 7 if act == "correct" else None)
 
 
 def told(run: Run) -> str:
