@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
-from runhaven.api.filters import matches, ordered
+from runhaven.catalogue.filters import matches, ordered
 from runhaven.api.run import Run
 from runhaven.errors import NotFoundError, StoreError
 from runhaven.settings import store_directory

@@ -241,6 +241,8 @@ class _WriterReader:
                 self._note(offset, section.length, "no sound section")
                 return []
             numbers, planes = split_rows(section, data, first=rows.frame.first)
+            if numbers[-1] <= rows.since:
+                return []
             block = block_from_planes(self._name, rows.layout, numbers, planes).since(rows.since)
         except (OSError, ValueError) as error:
             self._note(offset, section.length, f"unreadable rows: {error}")

@@ -259,7 +259,7 @@ class RunView:
     def summary(self) -> dict[str, Any]:
         """The summary, keys flat: what the user wrote before what was computed."""
         computed = self._repeated.values() | self._computed.values()
-        found = {key: value for key, value in computed.items() if self._is_shown(key)}
+        found = {key: value for key, value in computed.items() if self._is_shown(key)} if self._aggregates else computed
         for key, aggregate in self._aggregates.items():
             found |= {f"{key}.{word}": value for word, value in aggregate.result().items()}
         gone = self._written.deleted()

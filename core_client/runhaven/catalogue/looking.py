@@ -1,0 +1,141 @@
+"""Reads runs of a store for the catalogue, and tells which need not be read again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from typing import TYPE_CHECKING
+
+from runhaven.catalogue.record import record_of
+from runhaven.catalogue.writing import Reading
+from runhaven.errors import StoreError
+from runhaven.platform.process import is_alive
+from runhaven.store.ids import is_ulid
+from runhaven.store.layout import RunDirectory
+from runhaven.store.liveness import STALE_AFTER_US
+from runhaven.store.view import read_view
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runhaven.store.layout import Store
+    from runhaven.store.view import RunView
+
+_HAS_DIR_FD = os.stat in os.supports_dir_fd
+_UNSETTLED_NS = 2_000_000_000
+"""A directory may change once more within the same tick of the file system's clock."""
+
+
+class Look:
+    """The runs of a store at one moment, told by the times of their directories.
+
+    Attributes:
+        times: When each run's journal directory changed, in nanoseconds; by ulid.
+    """
+
+    def __init__(self, store: Store) -> None:
+        """Look at every run's journal directory once."""
+        self._began_ns = time.time_ns()
+        self._runs = store.root / "runs"
+        self._months: dict[str, str] = {}
+        self.times: dict[str, int] = {}
+        for month in _names(self._runs):
+            found = _times(self._runs / month)
+            self.times |= found
+            self._months |= dict.fromkeys(found, month)
+
+    def directory(self, ulid: str) -> RunDirectory:
+        """Return the directory of a run."""
+        return RunDirectory(self._runs / self._months[ulid] / ulid)
+
+    def is_as_seen(self, ulid: str, seen: int | None) -> bool:
+        """Tell whether a run needs not be read again."""
+        if seen is None or seen == 0:
+            return False
+        return seen == (self.times[ulid] if seen > 0 else self._trace(ulid))
+
+    def read(self, ulid: str) -> Reading | None:
+        """Read a run; None if it cannot be read."""
+        directory = self.directory(ulid)
+        trace = self._trace(ulid)
+        try:
+            view = read_view(directory)
+            if _was_left(view):
+                # What it wrote between the reading and its end has to be there too.
+                view = read_view(directory)
+            record = record_of(directory.manifest(), view)
+        except (StoreError, OSError):
+            return None
+        return Reading(self._seen(ulid, view, trace), record)
+
+    def _seen(self, ulid: str, view: RunView, trace: int) -> int:
+        changed = self.times[ulid]
+        if self._began_ns - changed < _UNSETTLED_NS:
+            return 0
+        if view.sessions and (_is_closed(view) or _was_left(view)):
+            return changed
+        # Nobody here can see its process. While that is silent, its files say whether it wrote again.
+        is_silent = self._began_ns // 1000 - view.updated_us > 2 * STALE_AFTER_US
+        return trace if is_silent else 0
+
+    def _trace(self, ulid: str) -> int:
+        """Return a negative number that changes with the sizes and times of a run's journals."""
+        journal = self.directory(ulid).journal
+        found: list[tuple[str, int, int]] = []
+        for name in sorted(_names(journal)):
+            try:
+                status = os.stat(f"{journal}{os.sep}{name}")  # noqa: PTH116 - many small steps
+            except OSError:
+                continue
+            found.append((name, status.st_size, status.st_mtime_ns))
+        digest = hashlib.blake2b(repr(found).encode("utf-8", "surrogateescape"), digest_size=7).digest()
+        return -1 - int.from_bytes(digest, "little")
+
+
+def _is_closed(view: RunView) -> bool:
+    return all(session.exit_code is not None for session in view.sessions.values())
+
+
+def _was_left(view: RunView) -> bool:
+    """Tell whether the processes that did not finish the run are known to be gone."""
+    left = [session.process for session in view.sessions.values() if session.exit_code is None]
+    return bool(left) and all(process is not None and is_alive(process) is False for process in left)
+
+
+def has_many(store: Store, *, most: int) -> bool:
+    """Tell whether a store has more than `most` runs, without a look into any."""
+    count = 0
+    runs = store.root / "runs"
+    for month in sorted(_names(runs), reverse=True):
+        count += len(_names(runs / month))
+        if count > most:
+            return True
+    return False
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return os.listdir(directory)  # noqa: PTH208 - names alone are wanted
+    except OSError:
+        return []
+
+
+def _times(month: Path) -> dict[str, int]:
+    try:
+        # Short paths below an open directory take half the time of whole ones.
+        place = os.open(month, os.O_RDONLY) if _HAS_DIR_FD else None
+    except OSError:
+        return {}
+    prefix = "" if _HAS_DIR_FD else f"{month}{os.sep}"
+    found: dict[str, int] = {}
+    try:
+        for name in filter(is_ulid, _names(month)):
+            try:
+                found[name] = os.stat(f"{prefix}{name}/journal", dir_fd=place).st_mtime_ns  # noqa: PTH116
+            except OSError:
+                continue
+    finally:
+        if place is not None:
+            os.close(place)
+    return found
