@@ -167,8 +167,8 @@ class Catalogue:
         revision = _revision(connection)
         if revision == self._revision:
             return
-        self._seen = dict(connection.execute(sa.select(schema.runs.c.ulid, schema.runs.c.seen)).tuples().all())
-        self._keys = dict(connection.execute(sa.select(schema.keys.c.name, schema.keys.c.key)).tuples().all())
+        self._seen = dict(connection.execute(sa.select(schema.runs.c.ulid, schema.runs.c.seen)).all())
+        self._keys = dict(connection.execute(sa.select(schema.keys.c.name, schema.keys.c.key)).all())
         self._revision = revision
 
     def _write(self, readings: Sequence[Reading], gone: Sequence[str]) -> None:
@@ -258,7 +258,7 @@ class Catalogue:
 
     def _select(self, connection: sa.Connection, where: Any) -> Iterator[Record]:
         wanted = _ENTRIES.where(where).order_by(schema.runs.c.ulid.desc())
-        for row in connection.execute(wanted).tuples():
+        for row in connection.execute(wanted):
             yield Record(Entry(*row), seen_us=self._grew_us.get(row[0], 0))
 
     def _records(self, connection: sa.Connection, ulids: Sequence[str] | None) -> list[Record]:
