@@ -142,16 +142,24 @@ class Catalogue:
                 return
         with self._database.writing() as connection:
             # Another process may have made it meanwhile.
-            if anew or not _is_current(connection):
+            if not _is_current(connection):
                 schema.metadata.drop_all(connection)
                 schema.metadata.create_all(connection)
                 connection.execute(schema.meta.insert(), [{"name": "version", "value": schema.VERSION}])
-                connection.execute(schema.meta.insert(), [{"name": "revision", "value": new_ulid()}])
+            elif anew:
+                # Tables that are dropped would fail those who read them.
+                for table in schema.metadata.sorted_tables:
+                    if table is not schema.meta:
+                        connection.execute(table.delete())
+                connection.execute(schema.meta.delete().where(_IS_REVISION))
+            else:
+                return
+            connection.execute(schema.meta.insert(), [{"name": "revision", "value": new_ulid()}])
 
     def _sync(self) -> int:
-        look = Look(self._store)
         with self._database.reading() as connection:
             self._load(connection)
+        look = Look(self._store, known=self._seen)
         seen = self._seen
         self._write([], [ulid for ulid in seen if ulid not in look.times])
         stale = [ulid for ulid, time in look.times.items() if seen.get(ulid) != time]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runhaven.catalogue.record import record_of
@@ -17,14 +18,13 @@ from runhaven.store.liveness import STALE_AFTER_US
 from runhaven.store.view import read_view
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Container
 
     from runhaven.store.layout import Store
     from runhaven.store.view import RunView
 
 _HAS_DIR_FD = os.stat in os.supports_dir_fd
-_UNSETTLED_NS = 2_000_000_000
-"""A directory may change once more within the same tick of the file system's clock."""
+_SETTLED_NS = 2_000_000_000
 
 
 class Look:
@@ -34,20 +34,16 @@ class Look:
         times: When each run's journal directory changed, in nanoseconds; by ulid.
     """
 
-    def __init__(self, store: Store) -> None:
-        """Look at every run's journal directory once."""
+    def __init__(self, store: Store, *, known: Container[str] = ()) -> None:
+        """Look at every run's journal directory once; what is known to be a ulid is not checked again."""
         self._began_ns = time.time_ns()
         self._runs = store.root / "runs"
         self._months: dict[str, str] = {}
         self.times: dict[str, int] = {}
         for month in _names(self._runs):
-            found = _times(self._runs / month)
+            found = _times(self._runs / month, known)
             self.times |= found
             self._months |= dict.fromkeys(found, month)
-
-    def directory(self, ulid: str) -> RunDirectory:
-        """Return the directory of a run."""
-        return RunDirectory(self._runs / self._months[ulid] / ulid)
 
     def is_as_seen(self, ulid: str, seen: int | None) -> bool:
         """Tell whether a run needs not be read again."""
@@ -57,31 +53,34 @@ class Look:
 
     def read(self, ulid: str) -> Reading | None:
         """Read a run; None if it cannot be read."""
-        directory = self.directory(ulid)
-        trace = self._trace(ulid)
+        directory = RunDirectory(Path(f"{self._runs}{os.sep}{self._months[ulid]}{os.sep}{ulid}"))
+        seen = self.times[ulid]
         try:
             view = read_view(directory)
-            if _was_left(view):
-                # What it wrote between the reading and its end has to be there too.
+            if not _is_closed(view):
+                lives, seen = _lives(view), self._seen(ulid, view)
+                # What was written between that reading and now has to be there too.
                 view = read_view(directory)
+                seen = seen if _lives(view) == lives else 0
             record = record_of(directory.manifest(), view)
         except (StoreError, OSError):
             return None
-        return Reading(self._seen(ulid, view, trace), record)
+        # A directory may change once more within the same tick of the file system's clock.
+        is_settled = self._began_ns - self.times[ulid] > _SETTLED_NS
+        return Reading(seen if is_settled else 0, record)
 
-    def _seen(self, ulid: str, view: RunView, trace: int) -> int:
-        changed = self.times[ulid]
-        if self._began_ns - changed < _UNSETTLED_NS:
-            return 0
-        if view.sessions and (_is_closed(view) or _was_left(view)):
-            return changed
+    def _seen(self, ulid: str, view: RunView) -> int:
+        """Return what is remembered of a run that nobody finished, before it is read."""
+        lives = _lives(view)
+        if lives == {False}:
+            return self.times[ulid]
         # Nobody here can see its process. While that is silent, its files say whether it wrote again.
         is_silent = self._began_ns // 1000 - view.updated_us > 2 * STALE_AFTER_US
-        return trace if is_silent else 0
+        return self._trace(ulid) if is_silent and True not in lives else 0
 
     def _trace(self, ulid: str) -> int:
         """Return a negative number that changes with the sizes and times of a run's journals."""
-        journal = self.directory(ulid).journal
+        journal = f"{self._runs}{os.sep}{self._months[ulid]}{os.sep}{ulid}{os.sep}journal"
         found: list[tuple[str, int, int]] = []
         for name in sorted(_names(journal)):
             try:
@@ -94,13 +93,14 @@ class Look:
 
 
 def _is_closed(view: RunView) -> bool:
-    return all(session.exit_code is not None for session in view.sessions.values())
+    sessions = view.sessions.values()
+    return bool(sessions) and all(session.exit_code is not None for session in sessions)
 
 
-def _was_left(view: RunView) -> bool:
-    """Tell whether the processes that did not finish the run are known to be gone."""
-    left = [session.process for session in view.sessions.values() if session.exit_code is None]
-    return bool(left) and all(process is not None and is_alive(process) is False for process in left)
+def _lives(view: RunView) -> set[bool | None]:
+    """Return whether each process lives that has not finished its part; None for one that cannot be seen from here."""
+    processes = [session.process for session in view.sessions.values() if session.exit_code is None]
+    return {is_alive(process) if process else None for process in processes}
 
 
 def has_many(store: Store, *, most: int) -> bool:
@@ -114,14 +114,14 @@ def has_many(store: Store, *, most: int) -> bool:
     return False
 
 
-def _names(directory: Path) -> list[str]:
+def _names(directory: Path | str) -> list[str]:
     try:
         return os.listdir(directory)  # noqa: PTH208 - names alone are wanted
     except OSError:
         return []
 
 
-def _times(month: Path) -> dict[str, int]:
+def _times(month: Path, known: Container[str]) -> dict[str, int]:
     try:
         # Short paths below an open directory take half the time of whole ones.
         place = os.open(month, os.O_RDONLY) if _HAS_DIR_FD else None
@@ -130,11 +130,12 @@ def _times(month: Path) -> dict[str, int]:
     prefix = "" if _HAS_DIR_FD else f"{month}{os.sep}"
     found: dict[str, int] = {}
     try:
-        for name in filter(is_ulid, _names(month)):
-            try:
-                found[name] = os.stat(f"{prefix}{name}/journal", dir_fd=place).st_mtime_ns  # noqa: PTH116
-            except OSError:
-                continue
+        for name in _names(month):
+            if name in known or is_ulid(name):
+                try:
+                    found[name] = os.stat(f"{prefix}{name}/journal", dir_fd=place).st_mtime_ns  # noqa: PTH116
+                except OSError:
+                    continue
     finally:
         if place is not None:
             os.close(place)

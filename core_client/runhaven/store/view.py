@@ -120,6 +120,11 @@ class RunView:
             "finish": self._on_finish,
         }
 
+    def folded(self) -> RunView:
+        """Return the view, which takes in nothing more: without its handlers nothing in it refers back to it."""
+        self._handlers = {}
+        return self
+
     def fold(self, records: Iterable[RowBlock | Event]) -> None:
         """Take in what one poll of the journals found."""
         blocks: list[RowBlock] = []
@@ -329,4 +334,4 @@ def read_view(directory: RunDirectory) -> RunView:
     """Return what a run's journals come to, without keeping its rows."""
     view = RunView(keeps_rows=False)
     view.fold(JournalReader(directory.journal, spool=directory.manifest().spool_here(), rows="recent").poll())
-    return view
+    return view.folded()
