@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from runhaven.catalogue import schema
 from runhaven.catalogue.filters import matches, ordered
-from runhaven.catalogue.looking import Look
+from runhaven.catalogue.looking import Followed, Look
 from runhaven.catalogue.place import Place, catalogue_path, is_broken, is_busy, is_unusable, remove_database
 from runhaven.catalogue.query import FIELD, Query, sql_order
 from runhaven.catalogue.record import Entry, Record
@@ -21,7 +21,7 @@ from runhaven.catalogue.writing import Writer
 from runhaven.store.ids import new_ulid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 
     from runhaven.catalogue.query import Order
     from runhaven.catalogue.writing import Reading
@@ -50,6 +50,20 @@ class Group(NamedTuple):
     updated: int
 
 
+class Changes(NamedTuple):
+    """What became different.
+
+    Attributes:
+        stamp: What to ask from the next time.
+        records: The runs that are new or differ.
+        ulids: All runs that there are.
+    """
+
+    stamp: str
+    records: list[Record]
+    ulids: Set[str]
+
+
 class Catalogue:
     """An index over the runs of a store. Derived: it may be deleted at any time, by anybody.
 
@@ -69,10 +83,11 @@ class Catalogue:
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._place: Place | None = None
-        self._revision = ""
+        self._stamp = ""
         self._seen: dict[str, int] = {}
         self._keys: dict[str, int] = {}
         self._grew_us: dict[str, int] = {}
+        self._followed: dict[str, Followed] = {}
 
     # Keeping
 
@@ -105,7 +120,7 @@ class Catalogue:
                     self._open()
                     return work()
                 except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
-                    self._revision = ""
+                    self._stamp = ""
                     if isinstance(self._target, str) or attempt == _ATTEMPTS - 1:
                         raise
                     self._recover(error)
@@ -128,7 +143,7 @@ class Catalogue:
         if self._place is None:
             self._pid = os.getpid()
             self._place = Place(self._target)
-            self._revision = ""
+            self._stamp = ""
             self._create()
 
     @property
@@ -151,10 +166,10 @@ class Catalogue:
                 for table in schema.metadata.sorted_tables:
                     if table is not schema.meta:
                         connection.execute(table.delete())
-                connection.execute(schema.meta.delete().where(_IS_REVISION))
+                connection.execute(schema.meta.delete().where(_IS_STAMP))
             else:
                 return
-            connection.execute(schema.meta.insert(), [{"name": "revision", "value": new_ulid()}])
+            connection.execute(schema.meta.insert(), [{"name": "stamp", "value": f"{new_ulid()}/0"}])
 
     def _sync(self) -> int:
         with self._database.reading() as connection:
@@ -165,35 +180,35 @@ class Catalogue:
         stale = [ulid for ulid, time in look.times.items() if seen.get(ulid) != time]
         stale = [ulid for ulid in stale if not look.is_as_seen(ulid, seen.get(ulid))]
         for at in range(0, len(stale), _READ_AT_ONCE):
-            readings = {ulid: look.read(ulid) for ulid in stale[at : at + _READ_AT_ONCE]}
+            readings = {ulid: look.read(ulid, self._followed) for ulid in stale[at : at + _READ_AT_ONCE]}
             lost = [ulid for ulid, reading in readings.items() if reading is None and ulid in seen]
             self._write([reading for reading in readings.values() if reading is not None], lost)
         return len(stale)
 
     def _load(self, connection: sa.Connection) -> None:
         """Take in what the tables say of runs and keys, unless that is known."""
-        revision = _revision(connection)
-        if revision == self._revision:
+        stamp = _stamp(connection)
+        if stamp == self._stamp:
             return
         self._seen = dict(connection.execute(sa.select(schema.runs.c.ulid, schema.runs.c.seen)).all())
         self._keys = dict(connection.execute(sa.select(schema.keys.c.name, schema.keys.c.key)).all())
-        self._revision = revision
+        self._stamp = stamp
 
     def _write(self, readings: Sequence[Reading], gone: Sequence[str]) -> None:
         if not readings and not gone:
             return
-        revision = new_ulid()
         with self._database.writing() as connection:
             self._load(connection)
             # Until the end of the transaction nobody knows whether the new keys will be there.
-            known, self._revision = self._revision, ""
-            writer = Writer(connection, self._keys)
+            stamp, self._stamp = self._stamp, ""
+            epoch, _, count = stamp.partition("/")
+            writer = Writer(connection, self._keys, count=int(count) + 1)
             changed = writer.write(readings)
             writer.remove(gone)
-            is_new = bool(changed or gone)
-            if is_new:
-                connection.execute(schema.meta.update().where(_IS_REVISION).values(value=revision))
-        self._revision = revision if is_new else known
+            if changed or gone:
+                stamp = f"{epoch}/{int(count) + 1}"
+                connection.execute(schema.meta.update().where(_IS_STAMP).values(value=stamp))
+        self._stamp = stamp
         self._seen |= {reading.record.ulid: reading.seen for reading in readings}
         for ulid in gone:
             self._seen.pop(ulid, None)
@@ -229,6 +244,17 @@ class Catalogue:
             lambda connection: self._records(connection, self._find(connection, filters or {}, order, limit))
         )
 
+    def changes(self, since: str = "") -> Changes:
+        """Return what became different since an earlier answer's stamp; everything, without one."""
+
+        def work(connection: sa.Connection) -> Changes:
+            (epoch, _, count), (now, _, _) = since.partition("/"), self._stamp.partition("/")
+            where = schema.runs.c.changed > int(count) if epoch == now else sa.true()
+            is_same = since == self._stamp
+            return Changes(self._stamp, [] if is_same else list(self._select(connection, where)), self._seen.keys())
+
+        return self._ask(work)
+
     def groups(self) -> list[Group]:
         """Return the projects, the one that was written to last first."""
         return self._ask(self._groups)
@@ -240,7 +266,7 @@ class Catalogue:
             for left in reversed(range(_ATTEMPTS)):
                 self._sync()
                 with self._database.reading() as connection:
-                    if _revision(connection) == self._revision or not left:
+                    if _stamp(connection) == self._stamp or not left:
                         self._load(connection)
                         return work(connection)
             raise AssertionError
@@ -297,7 +323,7 @@ class Catalogue:
         return sorted(found, key=lambda group: -group.updated)
 
 
-_IS_REVISION = schema.meta.c.name == "revision"
+_IS_STAMP = schema.meta.c.name == "stamp"
 _FACTS = (
     schema.runs.c.ulid, schema.runs.c.created, schema.runs.c.updated, schema.runs.c.last_step, schema.runs.c.facts,
 )  # fmt: skip
@@ -339,8 +365,8 @@ def _has_odd(connection: sa.Connection, query: Query, by: Order) -> bool:
     return (query.has_texts or by.has_texts) and bool(connection.scalar(sa.select(sa.exists().where(schema.runs.c.is_odd))))
 
 
-def _revision(connection: sa.Connection) -> str:
-    return connection.scalar(sa.select(schema.meta.c.value).where(_IS_REVISION)) or ""
+def _stamp(connection: sa.Connection) -> str:
+    return connection.scalar(sa.select(schema.meta.c.value).where(_IS_STAMP)) or ""
 
 
 def _is_current(connection: sa.Connection) -> bool:

@@ -11,20 +11,44 @@ from typing import TYPE_CHECKING
 from runhaven.catalogue.record import record_of
 from runhaven.catalogue.writing import Reading
 from runhaven.errors import StoreError
+from runhaven.journal.reader import JournalReader
 from runhaven.platform.process import is_alive
 from runhaven.store.ids import is_ulid
 from runhaven.store.layout import RunDirectory
 from runhaven.store.liveness import STALE_AFTER_US
-from runhaven.store.view import read_view
+from runhaven.store.view import RunView
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
     from runhaven.store.layout import Store
-    from runhaven.store.view import RunView
 
 _HAS_DIR_FD = os.stat in os.supports_dir_fd
 _SETTLED_NS = 2_000_000_000
+_MOST_FOLLOWED = 200
+
+
+class Followed:
+    """A run whose journals are read further each time."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        """Read nothing yet.
+
+        Raises:
+            StoreError: If it is no run.
+        """
+        self.directory = directory
+        self._reader = JournalReader(directory.journal, spool=directory.manifest().spool_here(), rows="recent")
+        self._view = RunView(keeps_rows=False)
+
+    def poll(self) -> RunView:
+        """Return what all that is written by now comes to."""
+        self._view.fold(self._reader.poll())
+        return self._view
+
+    def let_go(self) -> None:
+        """Read no further."""
+        self._view.close()
 
 
 class Look:
@@ -51,23 +75,35 @@ class Look:
             return False
         return seen == (self.times[ulid] if seen > 0 else self._trace(ulid))
 
-    def read(self, ulid: str) -> Reading | None:
-        """Read a run; None if it cannot be read."""
-        directory = RunDirectory(Path(f"{self._runs}{os.sep}{self._months[ulid]}{os.sep}{ulid}"))
+    def read(self, ulid: str, followed: dict[str, Followed]) -> Reading | None:
+        """Read a run; None if it cannot be read.
+
+        Args:
+            ulid: The run.
+            followed: Runs that were read before and may still grow; kept up to date.
+        """
         seen = self.times[ulid]
         try:
-            view = read_view(directory)
+            known = followed.pop(ulid, None) or Followed(self._directory(ulid))
+            view = known.poll()
             if not _is_closed(view):
                 lives, seen = _lives(view), self._seen(ulid, view)
                 # What was written between that reading and now has to be there too.
-                view = read_view(directory)
+                view = known.poll()
                 seen = seen if _lives(view) == lives else 0
-            record = record_of(directory.manifest(), view)
+            record = record_of(known.directory.manifest(), view)
         except (StoreError, OSError):
             return None
+        if seen == 0 and len(followed) < _MOST_FOLLOWED:
+            followed[ulid] = known
+        else:
+            known.let_go()
         # A directory may change once more within the same tick of the file system's clock.
         is_settled = self._began_ns - self.times[ulid] > _SETTLED_NS
         return Reading(seen if is_settled else 0, record)
+
+    def _directory(self, ulid: str) -> RunDirectory:
+        return RunDirectory(Path(f"{self._runs}{os.sep}{self._months[ulid]}{os.sep}{ulid}"))
 
     def _seen(self, ulid: str, view: RunView) -> int:
         """Return what is remembered of a run that nobody finished, before it is read."""
@@ -101,17 +137,6 @@ def _lives(view: RunView) -> set[bool | None]:
     """Return whether each process lives that has not finished its part; None for one that cannot be seen from here."""
     processes = [session.process for session in view.sessions.values() if session.exit_code is None]
     return {is_alive(process) if process else None for process in processes}
-
-
-def has_many(store: Store, *, most: int) -> bool:
-    """Tell whether a store has more than `most` runs, without a look into any."""
-    count = 0
-    runs = store.root / "runs"
-    for month in sorted(_names(runs), reverse=True):
-        count += len(_names(runs / month))
-        if count > most:
-            return True
-    return False
 
 
 def _names(directory: Path | str) -> list[str]:

@@ -130,6 +130,11 @@ class Record:
         return self.facts["project"]
 
     @property
+    def path(self) -> list[str]:
+        """Entity, project and id."""
+        return [self.entity, self.project, self.id]
+
+    @property
     def name(self) -> str:
         """Name for people."""
         return self.facts["name"]

@@ -25,6 +25,8 @@ runs = Table(
     Column("ulid", _WORD, nullable=False, unique=True),
     # The journal directory's time when the run was read; 0 when it has to be read again.
     Column("seen", BigInteger, nullable=False),
+    # The count of changes to the tables when this run was written last.
+    Column("changed", BigInteger, nullable=False),
     # Null where the text is not plain; `is_odd` says so, and the facts hold it.
     Column("id", _WORD),
     Column("entity", _WORD),

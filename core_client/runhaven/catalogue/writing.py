@@ -42,13 +42,15 @@ class _Held(NamedTuple):
 class Writer:
     """Changes the tables within one transaction that keeps all other writers out."""
 
-    def __init__(self, connection: sa.Connection, keys: dict[str, int]) -> None:
+    def __init__(self, connection: sa.Connection, keys: dict[str, int], *, count: int) -> None:
         """Begin.
 
         Args:
             connection: Within the transaction.
             keys: The numbers of all keys by name; new ones are added.
+            count: Marks what is written.
         """
+        self._count = count
         self._connection = connection
         self._keys = keys
         self._last_key = max(keys.values(), default=0)
@@ -100,7 +102,7 @@ class Writer:
         is_odd = None in texts or len(words) < len(record.tags)
         times = kept.created, kept.updated, record.runtime_s
         exit_code = record.signs.exit_code
-        row = run, kept.ulid, reading.seen, *texts, is_odd, *times, kept.last_step, exit_code, kept.facts
+        row = run, kept.ulid, reading.seen, self._count, *texts, is_odd, *times, kept.last_step, exit_code, kept.facts
         self._insert(schema.runs, row)
         self._insert(schema.documents, (run, kept.config, kept.summary))
         for word in dict.fromkeys(words):

@@ -120,10 +120,9 @@ class RunView:
             "finish": self._on_finish,
         }
 
-    def folded(self) -> RunView:
-        """Return the view, which takes in nothing more: without its handlers nothing in it refers back to it."""
+    def close(self) -> None:
+        """Take in nothing more: without its handlers nothing in it refers back to it, and it is freed when it is let go."""
         self._handlers = {}
-        return self
 
     def fold(self, records: Iterable[RowBlock | Event]) -> None:
         """Take in what one poll of the journals found."""
@@ -334,4 +333,5 @@ def read_view(directory: RunDirectory) -> RunView:
     """Return what a run's journals come to, without keeping its rows."""
     view = RunView(keeps_rows=False)
     view.fold(JournalReader(directory.journal, spool=directory.manifest().spool_here(), rows="recent").poll())
-    return view.folded()
+    view.close()
+    return view

@@ -171,7 +171,7 @@ def dump(catalogue: Catalogue) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     with catalogue._database.reading() as connection:
         for table in (schema.runs, schema.documents, schema.tags):
-            columns = [column for column in table.c if column.name not in ("run", "ulid")]
+            columns = [column for column in table.c if column.name not in ("run", "ulid", "changed")]
             wanted = sa.select(runs.ulid, *columns).where(table.c.run == runs.run)
             found[table.name] = sorted(map(tuple, connection.execute(wanted)), key=repr)
         fields = sa.select(runs.ulid, keys.name, schema.fields.c.kind, schema.fields.c.num, schema.fields.c.txt)
