@@ -29,7 +29,9 @@ _METRICS = 3
     metavar="CONDITION",
     help="Only runs such as 'config.lr<0.1' or 'state=finished' (= != < <= > >= ~), or a filter in JSON. Several: all.",
 )
-@click.option("-s", "--sort", "order", metavar="FIELD", help="Order by a field, such as -summary.val/acc (- greatest first).")
+@click.option(
+    "-s", "--sort", "order", metavar="FIELD", help="Order by a field, such as -summary.val/acc (- greatest first)."
+)
 @click.option("-c", "--columns", metavar="FIELDS", help="Fields to show, such as config.lr,summary.loss.")
 @json_option
 @click.pass_context

@@ -24,6 +24,7 @@ Family: TypeAlias = Literal["torch", "numpy", "numpy scalar", "jax", "omegaconf"
 
 _INT64 = range(-(2**63), 2**63)
 _MAX_DEPTH = 24
+_TREES = frozenset({dict, list})
 _MAX_REPR = 1000
 _MAX_LIST = 256
 _FAMILIES: dict[tuple[str, str], Family] = {
@@ -249,5 +250,5 @@ def from_json(value: Any) -> Any:
         if tree.get("_type") == "float" and set(tree) == {"_type", "value"}:
             return float(tree["value"])
         # Most values are plain: a call for each would cost more than all the rest.
-        return {key: from_json(item) if isinstance(item, dict | list) else item for key, item in tree.items()}
+        return {key: from_json(item) if type(item) in _TREES else item for key, item in tree.items()}
     return value

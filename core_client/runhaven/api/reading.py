@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, overload
 
-from runhaven.catalogue.filters import matches, ordered
 from runhaven.api.run import Run
+from runhaven.catalogue.filters import matches, ordered
 from runhaven.errors import NotFoundError, StoreError
 from runhaven.settings import store_directory
 from runhaven.store.layout import Store

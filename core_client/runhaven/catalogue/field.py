@@ -31,7 +31,7 @@ class Operand(NamedTuple):
 
 def cell(value: Any) -> Cell:
     """Return kind, number and text of a value."""
-    kind = type(value)
+    kind = cast("type[Any]", type(value))
     if kind is float:
         return (NUMBER, value, None) if value == value else (NAN, None, None)  # noqa: PLR0124 - NaN
     if kind is str:
@@ -75,7 +75,11 @@ def is_plain(text: object) -> bool:
 
 def quoted(name: str) -> str:
     """Return the name of a key in plain letters; two keys never have the same."""
-    return name if name.isascii() and name.isprintable() and '"' not in name and len(name) <= LONGEST_TEXT else _packed(name)
+    return (
+        name
+        if name.isascii() and name.isprintable() and '"' not in name and len(name) <= LONGEST_TEXT
+        else _packed(name)
+    )
 
 
 def _packed(name: str) -> str:
@@ -90,19 +94,21 @@ def _packed(name: str) -> str:
 def fields(config: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Cell]:
     """Return every field that a filter can name, by key."""
     found = {f"summary.{key}": cell(value) for key, value in summary.items()}
-    for path, value in _config_paths(config):
+    found |= {f"config.{key}": cell(value) for key, value in config.items()}
+    for path, value in _paths_below(config):
         found.setdefault(f"config.{path}", cell(value))
     return found
 
 
-def _config_paths(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield each path that leads somewhere, the way that filters go first: a key whole, before what lies below its head."""
-    yield from config.items()
-    below = [(f"{key}.", value) for key, value in config.items() if isinstance(value, dict) and "." not in key]
+def _paths_below(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield each path into a tree, the way that filters go first: a key whole, before what lies below its head."""
+    below: list[tuple[str, dict[str, Any]]] = [
+        (f"{key}.", value) for key, value in config.items() if isinstance(value, dict) and "." not in key
+    ]
     while below:
         prefix, tree = below.pop()
-        for key, value in cast("dict[str, Any]", tree).items():
+        for key, value in tree.items():
             if key:
                 yield f"{prefix}{key}", value
             if isinstance(value, dict) and "." not in key:
-                below.append((f"{prefix}{key}.", value))
+                below.append((f"{prefix}{key}.", cast("dict[str, Any]", value)))

@@ -16,13 +16,24 @@ class Readable(Protocol):
     """What has a run's attributes: `api.Run`, and what the catalogue keeps of one."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """Unique in the project."""
+        ...
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Name for people."""
+        ...
+
     @property
-    def config(self) -> Mapping[str, Any]: ...
+    def config(self) -> dict[str, Any]:
+        """The configuration."""
+        ...
+
     @property
-    def summary(self) -> Mapping[str, Any]: ...
+    def summary(self) -> dict[str, Any]:
+        """The summary, keys flat."""
+        ...
 
 
 ReadableT = TypeVar("ReadableT", bound=Readable)

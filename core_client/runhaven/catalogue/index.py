@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import sqlite3
 import threading
@@ -10,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from runhaven.catalogue import schema
 from runhaven.catalogue.filters import matches, ordered
-from runhaven.catalogue.looking import Followed, Look
+from runhaven.catalogue.looking import Look
 from runhaven.catalogue.place import Place, catalogue_path, is_broken, is_busy, is_unusable, remove_database
 from runhaven.catalogue.query import FIELD, Query, sql_order
 from runhaven.catalogue.record import Entry, Record
@@ -21,8 +24,10 @@ from runhaven.catalogue.writing import Writer
 from runhaven.store.ids import new_ulid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
+    from runhaven.catalogue.looking import Followed
     from runhaven.catalogue.query import Order
     from runhaven.catalogue.writing import Reading
     from runhaven.store.layout import Store
@@ -61,7 +66,7 @@ class Changes(NamedTuple):
 
     stamp: str
     records: list[Record]
-    ulids: Set[str]
+    ulids: AbstractSet[str]
 
 
 class Catalogue:
@@ -119,7 +124,7 @@ class Catalogue:
                 try:
                     self._open()
                     return work()
-                except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
+                except (DBAPIError, sqlite3.Error, OSError) as error:
                     self._stamp = ""
                     if isinstance(self._target, str) or attempt == _ATTEMPTS - 1:
                         raise
@@ -179,10 +184,11 @@ class Catalogue:
         self._write([], [ulid for ulid in seen if ulid not in look.times])
         stale = [ulid for ulid, time in look.times.items() if seen.get(ulid) != time]
         stale = [ulid for ulid in stale if not look.is_as_seen(ulid, seen.get(ulid))]
-        for at in range(0, len(stale), _READ_AT_ONCE):
-            readings = {ulid: look.read(ulid, self._followed) for ulid in stale[at : at + _READ_AT_ONCE]}
-            lost = [ulid for ulid, reading in readings.items() if reading is None and ulid in seen]
-            self._write([reading for reading in readings.values() if reading is not None], lost)
+        with _no_collection() if len(stale) > _READ_AT_ONCE else contextlib.nullcontext():
+            for at in range(0, len(stale), _READ_AT_ONCE):
+                readings = {ulid: look.read(ulid, self._followed) for ulid in stale[at : at + _READ_AT_ONCE]}
+                lost = [ulid for ulid, reading in readings.items() if reading is None and ulid in seen]
+                self._write([reading for reading in readings.values() if reading is not None], lost)
         return len(stale)
 
     def _load(self, connection: sa.Connection) -> None:
@@ -281,8 +287,8 @@ class Catalogue:
         by = sql_order(order, keys=self._keys)
         if by is None or not query.is_exact or _has_odd(connection, query, by):
             records = (record for record in self._select(connection, query.where) if matches(record, filters))
-            found = ordered(records, order) if order else records
-            return [record.ulid for record in found][:limit]
+            found: list[Record] = ordered(records, order) if order else list(records)
+            return [record.ulid for record in found[:limit]]
         source: Any = schema.runs
         if by.key is not None:
             joined = sa.and_(FIELD.c.run == schema.runs.c.run, FIELD.c.key == by.key)
@@ -317,9 +323,7 @@ class Catalogue:
         for _, record in _open_records(connection, self._grew_us):
             place = record.entity, record.project
             running[place] = running.get(place, 0) + (record.state == "running")
-        found = [
-            Group(*place, count, running.get(place, 0), updated) for place, (count, updated) in counts.items()
-        ]
+        found = [Group(*place, count, running.get(place, 0), updated) for place, (count, updated) in counts.items()]
         return sorted(found, key=lambda group: -group.updated)
 
 
@@ -330,6 +334,18 @@ _FACTS = (
 _ENTRIES = sa.select(*_FACTS, schema.documents.c.config, schema.documents.c.summary).where(
     schema.runs.c.run == schema.documents.c.run
 )
+
+
+@contextlib.contextmanager
+def _no_collection() -> Generator[None]:
+    """Spare the collector the many small things that thousands of runs are read into; none refers back to itself."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _OpenStates:
@@ -358,11 +374,13 @@ def _open_records(connection: sa.Connection, grew_us: Mapping[str, int]) -> Iter
 
 def _has_odd(connection: sa.Connection, query: Query, by: Order) -> bool:
     """Tell whether any run holds what SQL cannot compare, in the fields that are compared."""
-    keys = query.keys | ({by.key} if by.key is not None else set())
+    keys = query.keys | ({by.key} if by.key is not None else set[int]())
     odd = schema.fields.c.key.in_(keys), schema.fields.c.kind == schema.OTHER
     if keys and connection.scalar(sa.select(sa.exists().where(*odd))):
         return True
-    return (query.has_texts or by.has_texts) and bool(connection.scalar(sa.select(sa.exists().where(schema.runs.c.is_odd))))
+    return (query.has_texts or by.has_texts) and bool(
+        connection.scalar(sa.select(sa.exists().where(schema.runs.c.is_odd)))
+    )
 
 
 def _stamp(connection: sa.Connection) -> str:

@@ -158,7 +158,7 @@ def _times(month: Path, known: Container[str]) -> dict[str, int]:
         for name in _names(month):
             if name in known or is_ulid(name):
                 try:
-                    found[name] = os.stat(f"{prefix}{name}/journal", dir_fd=place).st_mtime_ns  # noqa: PTH116
+                    found[name] = os.stat(f"{prefix}{name}/journal", dir_fd=place).st_mtime_ns
                 except OSError:
                     continue
     finally:

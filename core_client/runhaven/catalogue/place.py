@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.pool import StaticPool
 
 from runhaven.store.ids import is_ulid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from runhaven.store.layout import Store
 
@@ -88,7 +89,7 @@ class Place:
         return self.path is not None and _inode(self.path) != self._inode
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
+    def reading(self) -> Generator[sa.Connection]:
         """Show one state of the database, whatever others write meanwhile."""
         with self.engine.connect() as connection:
             if self.is_server:
@@ -97,7 +98,7 @@ class Place:
                 yield connection
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
+    def writing(self) -> Generator[sa.Connection]:
         """Keep all other writers out; what is written shows at the end, or not at all."""
         with self.engine.connect() as connection:
             connection = connection.execution_options(is_writing=True)  # noqa: PLW2901
@@ -137,18 +138,23 @@ def _server(url: str) -> sa.Engine:
 def _sqlite(path: Path | None) -> sa.Engine:
     url = sa.URL.create("sqlite", database=None if path is None else str(path))
     # One connection: what is in memory is gone with it, and who holds a catalogue holds its lock.
-    engine = sa.create_engine(
-        url, poolclass=StaticPool, connect_args={"check_same_thread": False, "timeout": _WAIT_S}
-    )
-    sa.event.listen(engine, "connect", _prepare)
-    sa.event.listen(engine, "begin", _begin)
+    engine = sa.create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False, "timeout": _WAIT_S})
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
     return engine
 
 
 def _prepare(connection: sqlite3.Connection, _: object) -> None:
     # sqlite3's own ideas about transactions would leave reads without one.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-65536", "temp_store=MEMORY"):
+    for pragma in (
+        "page_size=16384",
+        "journal_mode=WAL",
+        "wal_autocheckpoint=4000",
+        "synchronous=NORMAL",
+        "cache_size=-65536",
+        "temp_store=MEMORY",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -136,9 +136,7 @@ class Query:
             return self._unclear()
         return sa.not_(test) if is_negated else test
 
-    def _any_of(
-        self, has: Callable[[str], Expression], operator: str, value: Any, *, is_negated: bool
-    ) -> Expression:
+    def _any_of(self, has: Callable[[str], Expression], operator: str, value: Any, *, is_negated: bool) -> Expression:
         """Translate a condition on a list of texts."""
         wanted = [operand(item) for item in (value if operator == "$in" else [value])]
         if operator == "$regex" or None in wanted:
@@ -160,7 +158,9 @@ class Query:
             elif name == "failed":
                 found.append(runs.c.exit_code != 0)
             else:
-                found.append(runs.c.run.in_(sa.bindparam(None, self._open_runs(name), expanding=True, literal_execute=True)))
+                found.append(
+                    runs.c.run.in_(sa.bindparam(None, self._open_runs(name), expanding=True, literal_execute=True))
+                )
         return sa.func.coalesce(_join(found, is_any=True), sa.false())
 
 
@@ -247,5 +247,5 @@ def _flag(test: Expression) -> Any:
     return sa.case((test, 1), else_=0)
 
 
-def _directed(column: Any, is_down: bool) -> Any:  # noqa: FBT001 - said at each call
+def _directed(column: Any, is_down: bool) -> Any:
     return column.desc() if is_down else column.asc()

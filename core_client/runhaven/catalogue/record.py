@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runhaven.platform.process import ProcessIdentity, is_alive
@@ -60,9 +59,8 @@ def record_of(manifest: Manifest, view: RunView) -> Record:
     config, summary = view.config, view.summary
     texts = json.dumps(facts), json.dumps(config), json.dumps(summary)
     updated = view.updated_us or manifest.created
-    found = Record(Entry(manifest.run, manifest.created, updated, view.last_step, *texts))
-    found.facts, found.config, found.summary = facts, config, summary
-    return found
+    kept = Entry(manifest.run, manifest.created, updated, view.last_step, *texts)
+    return Record(kept, parsed={"facts": facts, "config": config, "summary": summary})
 
 
 def _signs(signs: Signs) -> list[Any]:
@@ -82,13 +80,15 @@ class Record:
         last_step: The greatest step that was logged; None without rows.
     """
 
-    def __init__(self, kept: Entry, *, seen_us: int = 0) -> None:
+    def __init__(self, kept: Entry, *, seen_us: int = 0, parsed: dict[str, dict[str, Any]] | None = None) -> None:
         """Hold what is kept of a run.
 
         Args:
             kept: What is kept.
             seen_us: When it was seen to grow last by this machine's clock.
+            parsed: Its JSON by name, as far as it was taken apart.
         """
+        self._parsed = {} if parsed is None else parsed
         self.kept = kept
         self._seen_us = seen_us
         self.ulid = kept.ulid
@@ -96,10 +96,16 @@ class Record:
         self.updated = kept.updated
         self.last_step = kept.last_step
 
-    @cached_property
+    def _tree(self, name: str) -> dict[str, Any]:
+        found = self._parsed.get(name)
+        if found is None:
+            found = self._parsed[name] = json.loads(getattr(self.kept, name))
+        return found
+
+    @property
     def facts(self) -> dict[str, Any]:
         """Texts, tags and signs."""
-        return json.loads(self.kept.facts)
+        return self._tree("facts")
 
     @property
     def signs(self) -> Signs:
@@ -174,15 +180,15 @@ class Record:
         """Seconds between its first and its newest record."""
         return max(0.0, (self.updated - self.created) / 1e6)
 
-    @cached_property
+    @property
     def config(self) -> dict[str, Any]:
         """The configuration."""
-        return json.loads(self.kept.config)
+        return self._tree("config")
 
-    @cached_property
+    @property
     def summary(self) -> dict[str, Any]:
         """What its series came to and what the user wrote, keys flat."""
-        return json.loads(self.kept.summary)
+        return self._tree("summary")
 
     def __repr__(self) -> str:
         """Show name and path."""

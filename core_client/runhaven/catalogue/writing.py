@@ -110,14 +110,17 @@ class Writer:
 
     def _put_fields(self, run: int, new: Mapping[str, Cell], old: Mapping[str, Cell]) -> None:
         rows, keys = self._inserts.setdefault(schema.fields, []), self._keys
-        for name, found in new.items():
-            key = keys.get(name) or self._key(name)
-            was = old.get(name)
-            if was is not None and was != found:
-                self._deletes.append((key, run))
+        if not old:
+            rows += [(keys.get(name) or self._key(name), run, *found) for name, found in new.items()]
+            return
+        for name in {**old, **new}:
+            was, found = old.get(name), new.get(name)
             if was != found:
-                rows.append((key, run, *found))
-        self._deletes += [(self._key(name), run) for name in old.keys() - new.keys()]
+                key = self._key(name)
+                if was is not None:
+                    self._deletes.append((key, run))
+                if found is not None:
+                    rows.append((key, run, *found))
 
     def _key(self, name: str) -> int:
         """Return the number of a key, giving it one if it is new."""
@@ -138,7 +141,9 @@ class Writer:
                 self._connection.execute(table.delete().where(table.c.run.in_(replaced[at : at + _AT_ONCE])))
         if self._deletes:
             chosen = schema.fields.c.key == sa.bindparam("k"), schema.fields.c.run == sa.bindparam("r")
-            self._connection.execute(schema.fields.delete().where(*chosen), [{"k": k, "r": r} for k, r in self._deletes])
+            self._connection.execute(
+                schema.fields.delete().where(*chosen), [{"k": k, "r": r} for k, r in self._deletes]
+            )
         for table, rows in self._inserts.items():
             if rows:
                 # The driver's own call: a dict for each of a million rows would take twice the time.

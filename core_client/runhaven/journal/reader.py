@@ -13,6 +13,7 @@ from runhaven.journal.frame import (
     ROWS_SECTION,
     SCHEMA_SECTION,
     is_sound,
+    last_row,
     split_loose,
     split_rows,
     unpack_section,
@@ -240,9 +241,9 @@ class _WriterReader:
             if not is_sound(section, data):
                 self._note(offset, section.length, "no sound section")
                 return []
-            numbers, planes = split_rows(section, data, first=rows.frame.first)
-            if numbers[-1] < rows.since:
+            if last_row(section, data, first=rows.frame.first) < rows.since:
                 return []
+            numbers, planes = split_rows(section, data, first=rows.frame.first)
             block = block_from_planes(self._name, self._layout(section.schema), numbers, planes).since(rows.since)
         except (OSError, ValueError) as error:
             self._note(offset, section.length, f"unreadable rows: {error}")

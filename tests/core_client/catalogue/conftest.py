@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from runhaven.catalogue import schema
 from runhaven.catalogue.index import Catalogue
@@ -104,7 +105,9 @@ def server(tmp_path_factory) -> Generator[str]:
     options = ["-A", "trust", "-U", "tester", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
     subprocess.run([*prefix, POSTGRES / "initdb", "-D", data, *options], check=True, capture_output=True, cwd="/")
     settings = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={place}", "-c", "fsync=off"]
-    process = subprocess.Popen([*prefix, POSTGRES / "postgres", "-D", data, *settings], cwd="/", stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*prefix, POSTGRES / "postgres", "-D", data, *settings], cwd="/", stderr=subprocess.DEVNULL
+    )
     try:
         address = f"postgresql+psycopg://tester@/postgres?host={place}"
         engine = sa.create_engine(address)
@@ -122,7 +125,7 @@ def _wait_for(engine: sa.Engine) -> None:
         try:
             with engine.connect():
                 return
-        except sa.exc.OperationalError:
+        except OperationalError:
             time.sleep(0.1)
 
 

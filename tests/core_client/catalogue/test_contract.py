@@ -25,7 +25,9 @@ VALUES = st.sampled_from([*WORDS, *NUMBERS, *ODD])
 PATHS = ["lr", "a", "a.b", "a.b.c", "value", "a.value", "é", 'qu"ote', "x" * 600, "a..b", "\ud800"]
 CONFIGS = st.dictionaries(
     st.sampled_from(["lr", "a", "a.b", "value", "é", 'qu"ote', "x" * 600, "\ud800"]),
-    st.recursive(VALUES, lambda inner: st.dictionaries(st.sampled_from(["b", "b.c", "c", ""]), inner, max_size=3), max_leaves=4),
+    st.recursive(
+        VALUES, lambda inner: st.dictionaries(st.sampled_from(["b", "b.c", "c", ""]), inner, max_size=3), max_leaves=4
+    ),
     max_size=4,
 )
 SUMMARIES = st.dictionaries(st.sampled_from(["loss", "val/acc", "é", "a.b"]), VALUES, max_size=3)
@@ -53,7 +55,14 @@ FIELDS = st.sampled_from(
 )  # fmt: skip
 TIMES = st.sampled_from(["created_at", "heartbeatAt"])
 MOMENTS = st.sampled_from(
-    [LONG_AGO_S, 4e9, "2020-01-01", "2023-11-14T22:13:20.003+00:00", datetime(2023, 11, 14, tzinfo=UTC), LONG_AGO_S + 0.003]
+    [
+        LONG_AGO_S,
+        4e9,
+        "2020-01-01",
+        "2023-11-14T22:13:20.003+00:00",
+        datetime(2023, 11, 14, tzinfo=UTC),
+        LONG_AGO_S + 0.003,
+    ]
 )
 COMPARISONS = st.sampled_from(["$eq", "$ne", "$gt", "$gte", "$lt", "$lte"])
 
@@ -65,7 +74,9 @@ def operators_on(values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, 
         st.tuples(st.just("$exists"), st.booleans()),
     )
     return st.recursive(
-        st.lists(one, min_size=1, max_size=2).map(dict), lambda inner: inner.map(lambda tests: {"$not": tests}), max_leaves=2
+        st.lists(one, min_size=1, max_size=2).map(dict),
+        lambda inner: inner.map(lambda tests: {"$not": tests}),
+        max_leaves=2,
     )
 
 
@@ -80,7 +91,9 @@ CONDITIONS = st.one_of(
 FILTERS = st.recursive(
     CONDITIONS,
     lambda inner: st.one_of(
-        st.tuples(st.sampled_from(["$and", "$or", "$nor"]), st.lists(inner, max_size=3)).map(lambda pair: {pair[0]: pair[1]}),
+        st.tuples(st.sampled_from(["$and", "$or", "$nor"]), st.lists(inner, max_size=3)).map(
+            lambda pair: {pair[0]: pair[1]}
+        ),
         inner.map(lambda part: {"$not": part}),
         st.tuples(inner, inner).map(lambda pair: pair[0] | pair[1]),
     ),
@@ -95,7 +108,9 @@ def plain(store: Store, filters: Any, order: str | None) -> list[str]:
     return [run.ulid for run in (ordered(found, order) if order else found)]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(contents=RUNS, questions=st.lists(st.tuples(FILTERS, ORDERS), min_size=1, max_size=12))
 def test_the_catalogue_answers_as_python_does(url, tmp_path_factory, contents, questions):
     """Whatever runs hold and whatever is asked, SQL and Python find the same runs in the same order."""
@@ -114,7 +129,13 @@ def test_the_catalogue_answers_as_python_does(url, tmp_path_factory, contents, q
 
 def test_records_hold_what_runs_say(runs, catalogue):
     """Each attribute of a record equals that of the run, NaN, infinities, great integers and odd texts included."""
-    config = {"nan": math.nan, "inf": [-math.inf], "great": 2**70, "deep": {"a.b": {"c": "\ud800\0"}, "": {}}, "none": None}
+    config = {
+        "nan": math.nan,
+        "inf": [-math.inf],
+        "great": 2**70,
+        "deep": {"a.b": {"c": "\ud800\0"}, "": {}},
+        "none": None,
+    }
     meta = {"name": "\ud800", "tags": ["a", "\0"], "notes": "n" * 5000, "group": "é", "job_type": "train"}
     runs.add("a", config=config, summary={"loss": math.nan, "i": 2**63 - 1}, meta=meta)
     runs.add("b", exit_code=3)

@@ -11,7 +11,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -44,7 +44,9 @@ catalogue.sync()
 def started(runs: Runs, url: str | None, *, rebuilds: int = 0) -> Generator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", INDEX, str(runs.store.root), url or "", str(rebuilds)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
         yield process
@@ -61,7 +63,11 @@ def change(runs: Runs, chance: random.Random) -> None:
     known = list(runs.store.run_directories())
     what = chance.choice(["add", "add", "resume", "remove"]) if known else "add"
     values = {"lr": chance.choice([0.1, "low", None, [1]]), f"k{chance.randrange(5)}": chance.random()}
-    content = {"config": values, "summary": {"loss": chance.random()}, "exit_code": chance.choice([0, 1, None])}
+    content: dict[str, Any] = {
+        "config": values,
+        "summary": {"loss": chance.random()},
+        "exit_code": chance.choice([0, 1, None]),
+    }
     if what == "add":
         runs.add(f"r{runs.count}", meta={"tags": [chance.choice("ab")]}, **content)
     elif what == "resume":
@@ -163,7 +169,12 @@ def test_a_damaged_file_is_made_again(runs, damage):
         Path(f"{path}{ending}").unlink(missing_ok=True)
     data = path.read_bytes()
     noise = random.Random(0).randbytes(len(data) - 4096)
-    broken = {"text": b"no database at all, only words" * 200, "middle": data[:4096] + noise, "empty": b"", "cut": data[:5000]}
+    broken = {
+        "text": b"no database at all, only words" * 200,
+        "middle": data[:4096] + noise,
+        "empty": b"",
+        "cut": data[:5000],
+    }
     path.write_bytes(broken[damage])
 
     assert len(Catalogue(runs.store).find({"config.k3": {"$gt": 5}}, "summary.loss")) == 28
