@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _READ_AT_ONCE = 500
 _ATTEMPTS = 3
+_LOOKS = 100
+"""While others rebuild the same tables, it may take a few looks until nobody changed them before they were read."""
 T = TypeVar("T")
 
 
@@ -89,6 +91,7 @@ class Catalogue:
         self._lock = threading.RLock()
         self._place: Place | None = None
         self._stamp = ""
+        self._is_disturbed = False
         self._seen: dict[str, int] = {}
         self._keys: dict[str, int] = {}
         self._grew_us: dict[str, int] = {}
@@ -177,13 +180,25 @@ class Catalogue:
             connection.execute(schema.meta.insert(), [{"name": "stamp", "value": f"{new_ulid()}/0"}])
 
     def _sync(self) -> int:
+        count = 0
+        for _ in range(_LOOKS):
+            count += self._look()
+            # What others wrote meanwhile may be older than this look, or have undone what it was held against.
+            if not self._is_disturbed:
+                break
+        return count
+
+    def _look(self) -> int:
+        """Look at the store once; returns how many runs had to be read."""
+        self._is_disturbed = False
         with self._database.reading() as connection:
             self._load(connection)
-        look = Look(self._store, known=self._seen)
         seen = self._seen
-        self._write([], [ulid for ulid in seen if ulid not in look.times])
+        look = Look(self._store, known=seen)
+        gone = [ulid for ulid in seen if ulid not in look.times]
         stale = [ulid for ulid, time in look.times.items() if seen.get(ulid) != time]
         stale = [ulid for ulid in stale if not look.is_as_seen(ulid, seen.get(ulid))]
+        self._write([], gone)
         with _no_collection() if len(stale) > _READ_AT_ONCE else contextlib.nullcontext():
             for at in range(0, len(stale), _READ_AT_ONCE):
                 readings = {ulid: look.read(ulid, self._followed) for ulid in stale[at : at + _READ_AT_ONCE]}
@@ -204,7 +219,9 @@ class Catalogue:
         if not readings and not gone:
             return
         with self._database.writing() as connection:
+            known = self._stamp
             self._load(connection)
+            self._is_disturbed |= known != self._stamp
             # Until the end of the transaction nobody knows whether the new keys will be there.
             stamp, self._stamp = self._stamp, ""
             epoch, _, count = stamp.partition("/")
@@ -269,7 +286,7 @@ class Catalogue:
         """Bring the catalogue up to date, then read of it what no other process changes meanwhile."""
 
         def attempt() -> T:
-            for left in reversed(range(_ATTEMPTS)):
+            for left in reversed(range(_LOOKS)):
                 self._sync()
                 with self._database.reading() as connection:
                     if _stamp(connection) == self._stamp or not left:
