@@ -19,7 +19,7 @@ from runhaven.catalogue.filters import matches, ordered
 from runhaven.catalogue.looking import Look
 from runhaven.catalogue.place import Place, catalogue_path, is_broken, is_busy, is_unusable, remove_database
 from runhaven.catalogue.query import FIELD, Query, sql_order
-from runhaven.catalogue.record import Entry, Record
+from runhaven.catalogue.record import Entry, Group, Record
 from runhaven.catalogue.writing import Writer
 from runhaven.store.ids import new_ulid
 
@@ -37,24 +37,6 @@ _ATTEMPTS = 3
 _LOOKS = 100
 """While others rebuild the same tables, it may take a few looks until nobody changed them before they were read."""
 T = TypeVar("T")
-
-
-class Group(NamedTuple):
-    """A project as the catalogue counts it.
-
-    Attributes:
-        entity: User or team.
-        name: Its name.
-        run_count: How many runs it has.
-        running: How many of them are running.
-        updated: When the newest of them wrote last, microseconds since the epoch.
-    """
-
-    entity: str
-    name: str
-    run_count: int
-    running: int
-    updated: int
 
 
 class Changes(NamedTuple):

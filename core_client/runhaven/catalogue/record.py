@@ -39,6 +39,24 @@ class Entry(NamedTuple):
     summary: str
 
 
+class Group(NamedTuple):
+    """A project as the catalogue counts it.
+
+    Attributes:
+        entity: User or team.
+        name: Its name.
+        run_count: How many runs it has.
+        running: How many of them are running.
+        updated: When the newest of them wrote last, microseconds since the epoch.
+    """
+
+    entity: str
+    name: str
+    run_count: int
+    running: int
+    updated: int
+
+
 def record_of(manifest: Manifest, view: RunView) -> Record:
     """Return what is kept of a run."""
     meta = view.meta
