@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from runhaven.api import Run
 
-_UI = ("numpy", "fastapi", "uvicorn", "websockets")
+_UI = ("numpy", "fastapi", "sqlalchemy", "uvicorn", "websockets")
 _MARKS = {"ok": ("✓", "green"), "note": ("·", "blue"), "problem": ("✗", "red")}
 _LEAST_FREE = 1 << 30
 
@@ -40,12 +40,13 @@ class Finding(NamedTuple):
 
 
 @click.command()
+@click.option("--reindex", is_flag=True, help="Make the catalogue of the store's runs anew first.")
 @json_option
 @click.pass_context
-def doctor(context: click.Context, *, as_json: bool) -> None:
+def doctor(context: click.Context, *, reindex: bool, as_json: bool) -> None:
     """Check the store and the installation; ends with 1 if something wants mending."""
     directory = store_directory(context.find_root().obj)
-    findings = [*check_store(directory), *check_installation()]
+    findings = [*(make_catalogue(directory) if reindex else ()), *check_store(directory), *check_installation()]
     if as_json:
         echo_json([finding._asdict() for finding in findings])
     else:
@@ -54,6 +55,19 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
             click.echo(f"{click.style(mark, fg=colour)} {text}")
     if any(finding.level == "problem" for finding in findings):
         context.exit(1)
+
+
+def make_catalogue(directory: Path) -> Iterator[Finding]:
+    """Make the catalogue of a store anew from its runs."""
+    if installed("sqlalchemy") is None:
+        yield Finding("note", "Without SQLAlchemy there is no catalogue to make anew. Run: pip install 'runhaven[ui]'")
+        return
+    from runhaven.catalogue.index import Catalogue
+
+    catalogue = Catalogue(Store(directory))
+    count = catalogue.rebuild()
+    catalogue.close()
+    yield Finding("ok", f"The catalogue was made anew; it holds {count} {'run' if count == 1 else 'runs'}.")
 
 
 def check_store(directory: Path) -> Iterator[Finding]:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runhaven.catalogue.filters import ABSENT, read_field
+from runhaven_cli.filtering import parse_filter
 from runhaven_cli.options import json_option, open_api
 from runhaven_cli.output import ago, duration, echo_json, number, state_mark, table
 
 if TYPE_CHECKING:
-    from runhaven.api import Run
+    from runhaven.api import Run, Runs
 
 _METRICS = 3
 
@@ -19,44 +21,67 @@ _METRICS = 3
 @click.argument("project", required=False)
 @click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many runs at most.")
 @click.option("-a", "--all", "is_all", is_flag=True, help="All runs.")
+@click.option(
+    "-f",
+    "--filter",
+    "conditions",
+    multiple=True,
+    metavar="CONDITION",
+    help="Only runs such as 'config.lr<0.1' or 'state=finished' (= != < <= > >= ~), or a filter in JSON. Several: all.",
+)
+@click.option(
+    "-s", "--sort", "order", metavar="FIELD", help="Order by a field, such as -summary.val/acc (- greatest first)."
+)
+@click.option("-c", "--columns", metavar="FIELDS", help="Fields to show, such as config.lr,summary.loss.")
 @json_option
 @click.pass_context
-def ls(context: click.Context, project: str | None, limit: int, *, is_all: bool, as_json: bool) -> None:
+def ls(context: click.Context, project: str | None, limit: int, columns: str | None, **choice: Any) -> None:
     """List runs, newest first; of one PROJECT, or of all."""
     api = open_api(context)
-    runs = api.runs(project)
-    shown = runs if is_all else runs[:limit]
-    if as_json:
+    filters = [parse_filter(condition) for condition in choice["conditions"]]
+    runs = api.runs(project, {"$and": filters} if filters else None, choice["order"])
+    shown = runs if choice["is_all"] else runs[:limit]
+    if choice["as_json"]:
         echo_json([facts(run) for run in shown])
-        return
-    if not runs:
+    elif runs:
+        _echo_table(shown, [column.strip() for column in columns.split(",")] if columns else _common_metrics(shown))
+        if len(shown) < len(runs):
+            click.echo(click.style(f"{len(runs) - len(shown):,} more; `runhaven ls --all` lists them.", dim=True))
+    elif filters:
+        click.echo("No run passes the filter.")
+    else:
         where = f" in project {project!r}" if project else ""
         click.echo(
             f"No runs{where} in {api.store.root} yet. A first one:\n\n    python -c \"import runhaven; runhaven.init().log({{'loss': 1.0}})\""
         )
-        return
-    keys = _common_metrics(shown)
-    head = ["NAME", "ID", "PROJECT", "STATE", "STARTED", "RUNTIME", "STEP", *keys]
+
+
+def _echo_table(runs: Runs, columns: list[str]) -> None:
+    head = ["NAME", "ID", "PROJECT", "STATE", "STARTED", "RUNTIME", "STEP"]
     rows = [
         [
             click.style(run.name, bold=True), run.id, run.project, state_mark(run.state), ago(run.created),
-            duration(run.runtime_s), number(run.last_step), *(number(run.summary.get(key)) for key in keys),
+            duration(run.runtime_s), number(run.last_step), *(number(_cell(run, column)) for column in columns),
         ]
-        for run in shown
+        for run in runs
     ]  # fmt: skip
-    click.echo(table(rows, head=head, right=range(5, len(head))))
-    if len(shown) < len(runs):
-        click.echo(click.style(f"{len(runs) - len(shown):,} more; `runhaven ls --all` lists them.", dim=True))
+    titles = [column.removeprefix("summary.") for column in columns]
+    click.echo(table(rows, head=[*head, *titles], right=range(5, len(head) + len(titles))))
 
 
-def _common_metrics(runs: Any) -> list[str]:
-    """Return the numbers that most of the runs' summaries have."""
+def _cell(run: Run, field: str) -> object:
+    value = read_field(run, field)
+    return None if value is ABSENT else value
+
+
+def _common_metrics(runs: Runs) -> list[str]:
+    """Return the fields of the numbers that most of the runs' summaries have."""
     counts: dict[str, int] = {}
     for run in runs:
         for key, value in run.summary.items():
             if isinstance(value, int | float) and not isinstance(value, bool) and key != "epoch":
                 counts[key] = counts.get(key, 0) + 1
-    return sorted(counts, key=lambda key: -counts[key])[:_METRICS]
+    return [f"summary.{key}" for key in sorted(counts, key=lambda key: -counts[key])[:_METRICS]]
 
 
 def facts(run: Run) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runhaven.store.view import read_view
+from runhaven.sealed.view import read_view
 from runhaven_cli.options import RUN, open_api
 from runhaven_cli.output import ago, size, state_mark, table
 from runhaven_cli.usage import bytes_of

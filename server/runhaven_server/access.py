@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from runhaven.errors import StoreError
+from runhaven.store.directory import cache_directory
 
 CODE_LIFETIME_S = 15 * 60
 SESSION_LIFETIME_S = 30 * 24 * 3600
@@ -83,12 +84,6 @@ class Access:
         for path in self._directory.iterdir():
             if _expiry(path) < time.time():
                 path.unlink(missing_ok=True)
-
-
-def cache_directory() -> Path:
-    """Return Runhaven's directory in this user's cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    return (Path(base) if base else Path.home() / ".cache") / "runhaven"
 
 
 def _private_directory(path: Path) -> Path:

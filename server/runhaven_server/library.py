@@ -1,4 +1,4 @@
-"""The runs of a store as the server holds them: read once, kept up to date, told apart by what changed."""
+"""The runs of a store as the server holds them: what the catalogue knows of all, and those opened that are looked at."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runhaven import Api, NotFoundError
+from runhaven.catalogue.index import Catalogue
 from runhaven_server.shapes import LiveRun, MetricShape, ProjectShape, RunDetail, RunRow
 from runhaven_server.values import flat, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from runhaven.api import Run
+    from runhaven.catalogue.record import Record
+    from runhaven.store.directory import RunDirectory
 
 _FRESH_FOR_S = 0.5
 _OVER = frozenset({"finished", "failed", "killed", "preempted", "crashed"})
@@ -32,14 +36,20 @@ class Changes(NamedTuple):
 
 
 class Library:
-    """Thread-safe; every request sees a store that was looked at less than half a second ago."""
+    """Thread-safe; every request sees a store that was looked at less than half a second ago.
+
+    What tables show comes from the catalogue; a run is opened when somebody looks at it.
+    """
 
     def __init__(self, store: Path) -> None:
         """Open a store; reads nothing yet."""
         self._api = Api(store)
+        self._catalogue = Catalogue(self._api.store)
         self._lock = threading.RLock()
-        self._runs: dict[str, Run] = {}
-        self._seen: dict[str, tuple[str, float]] = {}
+        self._stamp = ""
+        self._records: dict[str, Record] = {}
+        self._states: dict[str, str] = {}
+        self._opened: dict[str, Run] = {}
         self._colors: dict[str, int] = {}
         self._looked_at = float("-inf")
 
@@ -51,34 +61,34 @@ class Library:
     def look(self) -> Changes:
         """Take in what changed since the last look."""
         with self._lock:
-            runs = {run.ulid: run for run in self._api.runs()}
-            has_new = runs.keys() != self._runs.keys()
+            found = self._catalogue.changes(self._stamp)
+            changed = {record.ulid: record for record in found.records}
+            has_new = not changed.keys() <= self._records.keys() or len(self._records) > len(found.ulids)
+            kept = {ulid: record for ulid, record in self._records.items() if ulid in found.ulids}
+            records = {**kept, **changed}
             if has_new:
-                self._number(runs)
-            self._runs = runs
-            moved = [live(run) for run in runs.values() if self._has_moved(run)]
+                records = dict(sorted(records.items(), reverse=True))
+                self._number(records)
+            self._records, self._stamp = records, found.stamp
+            moved = [live(record) for record in records.values() if self._has_moved(record, changed)]
             self._looked_at = time.monotonic()
             return Changes(moved, has_new)
 
-    def _has_moved(self, run: Run) -> bool:
-        """Poll a run that may still grow; one that is over grows only by a new journal, such as a resumed session's."""
-        state, stamp = self._seen.get(run.ulid, ("", 0.0))
-        try:
-            newest = run.directory.journal.stat().st_mtime
-        except OSError:
-            newest = 0.0
-        if state in _OVER and newest == stamp:
+    def _has_moved(self, record: Record, changed: Mapping[str, Record]) -> bool:
+        """Tell whether a run changed, or came to another state by what its process did not do."""
+        before = self._states.get(record.ulid, "")
+        if record.ulid not in changed and before in _OVER:
             return False
-        has_grown = run.refresh()
-        found = run.state, newest
-        self._seen[run.ulid] = found
-        return has_grown or found[0] != state
+        state = self._states[record.ulid] = record.state
+        if record.ulid in changed and (opened := self._opened.get(record.ulid)):
+            opened.refresh()
+        return record.ulid in changed or state != before
 
-    def _number(self, runs: dict[str, Run]) -> None:
+    def _number(self, records: Mapping[str, Record]) -> None:
         """Give each run its place in the order of creation within its project, which chooses its colour."""
         counts: dict[tuple[str, str], int] = {}
-        for ulid in sorted(runs):
-            project = runs[ulid].entity, runs[ulid].project
+        for ulid in sorted(records):
+            project = records[ulid].entity, records[ulid].project
             self._colors[ulid] = counts.get(project, 0)
             counts[project] = self._colors[ulid] + 1
 
@@ -88,50 +98,53 @@ class Library:
 
     def projects(self) -> list[ProjectShape]:
         """List the projects, the one that was written to last first."""
-        with self._lock:
-            self._fresh()
-            found = self._api.projects()
         return [
             ProjectShape(entity=one.entity, name=one.name, runs=one.run_count, running=one.running, updated=one.updated)
-            for one in found
+            for one in self._catalogue.groups()
         ]
 
-    def runs(self, entity: str, project: str) -> list[Run]:
-        """Return the runs of a project, newest first."""
+    def runs(self, entity: str, project: str) -> list[Record]:
+        """Return what the catalogue knows of the runs of a project, newest first."""
         with self._lock:
             self._fresh()
-            return [run for run in self._runs.values() if run.entity == entity and run.project == project]
+            return [run for run in self._records.values() if run.entity == entity and run.project == project]
 
     def run(self, ulid: str) -> Run:
-        """Return one run.
+        """Open a run.
 
         Raises:
             NotFoundError: If there is none.
         """
         with self._lock:
             self._fresh()
-            try:
-                return self._runs[ulid]
-            except KeyError:
+            if ulid not in self._records:
                 message = f"there is no run {ulid!r} in {self.store}."
-                raise NotFoundError(message) from None
+                raise NotFoundError(message)
+            if ulid not in self._opened:
+                self._opened[ulid] = self._api.run(ulid)
+            return self._opened[ulid]
 
-    def known(self) -> list[Run]:
-        """Return all runs that the last look found."""
+    def states(self) -> dict[str, str]:
+        """Return the state of each run that the last look found."""
         with self._lock:
-            return list(self._runs.values())
+            return {record.ulid: record.state for record in self._records.values()}
 
-    def reopen(self, run: Run) -> None:
+    def directory(self, ulid: str) -> RunDirectory | None:
+        """Return where a run lies; None if it is gone."""
+        return self._api.store.open(ulid)
+
+    def reopen(self, ulid: str) -> None:
         """Forget what was read of a run, for it is sealed now: from here on a few pages of it will do."""
         with self._lock:
-            self._api.forget(run)
-            self._looked_at = float("-inf")
+            opened = self._opened.pop(ulid, None)
+            if opened is not None:
+                self._api.forget(opened)
 
-    def row(self, run: Run) -> RunRow:
+    def row(self, run: Record) -> RunRow:
         """Return what the table of runs shows of a run."""
         return RunRow.model_construct(**self._row(run))
 
-    def _row(self, run: Run) -> dict[str, Any]:
+    def _row(self, run: Run | Record) -> dict[str, Any]:
         names = ("ulid", "id", "name", "state", "created", "updated", "runtime_s", "last_step", "user", "host", "group")
         return {name: getattr(run, name) for name in (*names, "job_type", "tags", "notes")} | {
             "color": self._colors.get(run.ulid, 0),
@@ -158,7 +171,7 @@ class Library:
         """Return the metrics of a project: each with the series that its runs have of it."""
         found: dict[tuple[str, bool], MetricShape] = {}
         for run in self.runs(entity, project):
-            for series in run.series():
+            for series in self.run(run.ulid).series():
                 if series.type not in "fib":
                     continue
                 system = series.stream.startswith("node=")
@@ -170,7 +183,7 @@ class Library:
         return list(found.values())
 
 
-def live(run: Run) -> LiveRun:
+def live(run: Record) -> LiveRun:
     """Return what the live socket says of a run that moved."""
     return LiveRun(
         ulid=run.ulid,

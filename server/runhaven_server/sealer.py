@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from runhaven.sealed.seal import pending_bytes, seal
 
 if TYPE_CHECKING:
-    from runhaven.api import Run
     from runhaven_server.library import Library
 
 logger = logging.getLogger("runhaven")
@@ -46,18 +45,16 @@ class Sealer:
 
     def seal_due(self) -> int:
         """Seal the runs that are due now; return how many."""
-        due = [run for run in self._library.known() if self._is_due(run)]
-        for run in due:
-            if self._stopped.is_set():
-                break
-            if seal(run.directory) is not None:
-                self._library.reopen(run)
-        return len(due)
-
-    def _is_due(self, run: Run) -> bool:
-        if run.ulid in self._over:
-            return False
-        is_over = run.state != "running"
-        if is_over:
-            self._over.add(run.ulid)
-        return pending_bytes(run.directory) > (OVER_BYTES if is_over else LIVE_BYTES)
+        done = 0
+        for ulid, state in self._library.states().items():
+            directory = self._library.directory(ulid) if ulid not in self._over and not self._stopped.is_set() else None
+            if directory is None:
+                continue
+            is_over = state != "running"
+            if is_over:
+                self._over.add(ulid)
+            is_due = pending_bytes(directory) > (OVER_BYTES if is_over else LIVE_BYTES)
+            if is_due and seal(directory) is not None:
+                self._library.reopen(ulid)
+                done += 1
+        return done

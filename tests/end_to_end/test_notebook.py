@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import runhaven
-from runhaven.store.view import read_view
+from runhaven.sealed.view import read_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -5,19 +5,27 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, overload
 
-from runhaven.api.filters import matches, ordered
 from runhaven.api.run import Run
+from runhaven.catalogue.filters import matches, ordered
 from runhaven.errors import NotFoundError, StoreError
 from runhaven.settings import store_directory
 from runhaven.store.layout import Store
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from runhaven.catalogue.index import Catalogue
+    from runhaven.catalogue.record import Record
     from runhaven.store.layout import RunDirectory
+
+
+_FEW = 500
+"""Up to so many runs are read as fast as a database is opened."""
+_MOST_NEIGHBOURS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +50,15 @@ class Project:
 class Runs(Sequence[Run]):
     """Runs that match a query, read as they are asked for."""
 
-    def __init__(self, runs: Iterable[Run]) -> None:
-        """Hold the runs."""
-        self._runs = list(runs)
+    def __init__(self, runs: Sequence[Run] | Sequence[str], find: Callable[[str], Run] | None = None) -> None:
+        """Hold the runs.
+
+        Args:
+            runs: The runs, or their ulids.
+            find: Returns the run of a ulid.
+        """
+        self._runs = runs
+        self._find = find
 
     @overload
     def __getitem__(self, index: int) -> Run: ...
@@ -52,7 +66,13 @@ class Runs(Sequence[Run]):
     def __getitem__(self, index: slice) -> Runs: ...
     def __getitem__(self, index: int | slice) -> Run | Runs:
         """Return one run, or some."""
-        return Runs(self._runs[index]) if isinstance(index, slice) else self._runs[index]
+        if isinstance(index, slice):
+            return Runs(self._runs[index], self._find)
+        found = self._runs[index]
+        if isinstance(found, Run):
+            return found
+        assert self._find is not None
+        return self._find(found)
 
     def __len__(self) -> int:
         """Count the runs."""
@@ -82,6 +102,7 @@ class Api:
         self._store = Store(store_directory(dir))
         self._store.check()
         self._known: dict[str, Run] = {}
+        self._index: Catalogue | None = None
 
     @property
     def store(self) -> Store:
@@ -105,8 +126,27 @@ class Api:
             run = self._known[directory.ulid] = Run(directory)
         return run
 
+    @property
+    def catalogue(self) -> Catalogue | None:
+        """The index over the store's runs; None for a store of few, and without SQLAlchemy."""
+        if self._index is None and self._store.has_more_than(_FEW) and find_spec("sqlalchemy"):
+            from runhaven.catalogue.index import Catalogue
+
+            self._index = Catalogue(self._store)
+        return self._index
+
+    def _by_ulid(self, ulid: str) -> Run:
+        directory = self._store.open(ulid)
+        run = self._get(directory) if directory else None
+        if run is None:
+            message = f"run {ulid} was removed from {self._store.root} meanwhile. List the runs again."
+            raise NotFoundError(message)
+        return run
+
     def projects(self) -> list[Project]:
         """List the projects, the one that was written to last first."""
+        if (catalogue := self.catalogue) is not None:
+            return [Project(*group) for group in catalogue.groups()]
         found: dict[tuple[str, str], list[Run]] = {}
         for run in self._all():
             found.setdefault((run.entity, run.project), []).append(run)
@@ -137,6 +177,10 @@ class Api:
             UsageError: If a filter or an order names what no run can have.
         """
         entity, _, project = (path or "").rpartition("/")
+        if (catalogue := self.catalogue) is not None:
+            wanted = [{"entity": entity}] if entity else []
+            wanted += [{"project": project}] if project else []
+            return Runs(catalogue.find({"$and": [*wanted, filters or {}]}, order or None), self._by_ulid)
         found = [
             run
             for run in self._all()
@@ -159,10 +203,16 @@ class Api:
         if directory is not None and (run := self._get(directory)) is not None:
             return run
         *places, last = path.strip("/").split("/")
-        among = [run for run in self._all() if _is_in(run, places)]
+        among: Sequence[Run | Record]
+        if (catalogue := self.catalogue) is not None:
+            # To a filter, id and name are both names.
+            named = [run for run in catalogue.page({"name": last}) if _is_in(run, places)]
+            among = named or [run for run in catalogue.page(limit=_MOST_NEIGHBOURS) if _is_in(run, places)]
+        else:
+            among = [run for run in self._all() if _is_in(run, places)]
         found = [run for run in among if run.id == last] or [run for run in among if run.name == last]
         if len(found) == 1:
-            return found[0]
+            return found[0] if isinstance(found[0], Run) else self._by_ulid(found[0].ulid)
         raise NotFoundError(_ambiguous(path, found) if found else _unknown(path, among, self._store))
 
     def forget(self, run: Run) -> None:
@@ -170,18 +220,18 @@ class Api:
         self._known.pop(run.ulid, None)
 
 
-def _is_in(run: Run, places: Sequence[str]) -> bool:
+def _is_in(run: Run | Record, places: Sequence[str]) -> bool:
     entity, project = ([None, None, *places])[-2:]
     return (project is None or run.project == project) and (entity is None or run.entity == entity)
 
 
-def _ambiguous(path: str, found: Sequence[Run]) -> str:
+def _ambiguous(path: str, found: Sequence[Run | Record]) -> str:
     paths = ", ".join("/".join(run.path) for run in found[:5])
     return f"{path!r} could mean any of {len(found)} runs: {paths}. Give the project too, or the id."
 
 
-def _unknown(path: str, among: Sequence[Run], store: Store) -> str:
-    words = {word: run for run in among[:2000] for word in (run.id, run.name)}
+def _unknown(path: str, among: Sequence[Run | Record], store: Store) -> str:
+    words = {word: run for run in among[:_MOST_NEIGHBOURS] for word in (run.id, run.name)}
     near = difflib.get_close_matches(path.rpartition("/")[2], words, n=3)
     if near:
         hint = "Did you mean " + ", ".join(f"{words[word].name} ({'/'.join(words[word].path)})" for word in near) + "?"

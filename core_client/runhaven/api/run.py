@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from runhaven.api.data import RunData
 from runhaven.api.editing import Editing
@@ -16,7 +16,7 @@ from runhaven.journal.reader import JournalReader
 from runhaven.journal.record import Event
 from runhaven.platform.process import is_alive
 from runhaven.sealed.seal import open_sealed
-from runhaven.sealed.view import replay
+from runhaven.sealed.view import follow
 from runhaven.store.liveness import state
 from runhaven.store.view import RunView
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from runhaven.journal.record import Damage
     from runhaven.metric import Metric
     from runhaven.platform.process import ProcessIdentity
-    from runhaven.sealed.run import SealedRun
     from runhaven.store.console import LogLine
     from runhaven.store.layout import Parent, RunDirectory
     from runhaven.store.liveness import State
@@ -96,10 +95,7 @@ class Run(Editing, Familiar):
                 return data.view
             if self._facts_held is None or (has_lines and not self._facts_held.has_lines):
                 sealed = data.sealed if data else open_sealed(self._directory)
-                reader = self._reader(sealed, "recent")
-                view = RunView(keeps_rows=False, keeps_lines=has_lines, parent=self._directory.manifest().parent)
-                if sealed is not None:
-                    replay(view, sealed, has_lines=has_lines)
+                reader, view = follow(self._directory, sealed, has_lines=has_lines)
                 view.fold(reader.poll())
                 if view.changes:
                     # It may have been moved.
@@ -113,8 +109,10 @@ class Run(Editing, Familiar):
         with self._lock:
             if self._data_held is None:
                 sealed = open_sealed(self._directory)
-                reader = self._reader(sealed, "all")
-                view = RunView(keeps_rows=True, keeps_lines=True, parent=self._directory.manifest().parent)
+                manifest = self._directory.manifest()
+                since = sealed.manifest.positions if sealed else None
+                reader = JournalReader(self._directory.journal, spool=manifest.spool_here(), since=since)
+                view = RunView(keeps_rows=True, keeps_lines=True, parent=manifest.parent)
                 if sealed is not None and sealed.manifest.is_edited:
                     # Rows take their names and corrections from every edit, sealed or not.
                     view.fold(record for record in sealed.replay() if isinstance(record, Event))
@@ -123,11 +121,6 @@ class Run(Editing, Familiar):
                 if sealed is None:
                     self._facts_held = None
             return self._data_held
-
-    def _reader(self, sealed: SealedRun | None, rows: Literal["all", "recent"]) -> JournalReader:
-        spool = self._directory.manifest().spool_here()
-        since = sealed.manifest.positions if sealed else None
-        return JournalReader(self._directory.journal, spool=spool, rows=rows, since=since)
 
     # What it is
 

@@ -204,6 +204,21 @@ def unpack_section(section: Section, data: bytes | memoryview) -> bytes | memory
     return raw
 
 
+def last_row(section: Section, data: bytes | memoryview, *, first: int) -> int:
+    """Return a number that the last row of a rows section does not exceed, at little cost.
+
+    Raises:
+        ValueError: If the section is not sound.
+    """
+    if section.flags & _SCATTERED:
+        return first + 0xFFFFFFFF
+    try:
+        start = zlib.decompressobj().decompress(data, 4) if section.flags & _COMPRESSED else data[:4]
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    return first + int.from_bytes(start, "little") + section.rows - 1
+
+
 def split_rows(section: Section, data: bytes | memoryview, *, first: int) -> tuple[array[int], memoryview]:
     """Return the record numbers and the transposed bodies of a rows section.
 

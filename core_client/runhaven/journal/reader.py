@@ -13,6 +13,7 @@ from runhaven.journal.frame import (
     ROWS_SECTION,
     SCHEMA_SECTION,
     is_sound,
+    last_row,
     split_loose,
     split_rows,
     unpack_section,
@@ -142,7 +143,6 @@ def _entries(directory: Path) -> list[str]:
 class _ClosedRows(NamedTuple):
     """A section of rows that is left alone until it is clear that somebody wants them."""
 
-    layout: Layout
     frame: Frame
     place: Place
     since: int
@@ -164,6 +164,7 @@ class _WriterReader:
         self._tails: dict[Path, TailSource] = {}
         self._next = 0
         self._layouts: dict[int, Layout] = {}
+        self._schemas: list[bytes | memoryview] = []
         self._found: list[_Record] = []
         self._closed: list[_ClosedRows] = []
 
@@ -264,7 +265,7 @@ class _WriterReader:
     def _open_section(self, frame: Frame, place: Place) -> None:
         section = place.section
         if section.kind == ROWS_SECTION:
-            rows = _ClosedRows(self._layouts[section.schema], frame, place, self._next)
+            rows = _ClosedRows(frame, place, self._next)
             if self._is_recent:
                 self._closed.append(rows)
             else:
@@ -285,10 +286,15 @@ class _WriterReader:
             if not is_sound(section, data):
                 self._note(offset, section.length, "no sound section")
                 return []
+            if last_row(section, data, first=rows.frame.first) < rows.since:
+                return []
             numbers, planes = split_rows(section, data, first=rows.frame.first)
-            block = block_from_planes(self._name, rows.layout, numbers, planes).since(rows.since)
+            block = block_from_planes(self._name, self._layout(section.schema), numbers, planes).since(rows.since)
         except (OSError, ValueError) as error:
             self._note(offset, section.length, f"unreadable rows: {error}")
+            return []
+        except LookupError as error:
+            self._note(offset, section.length, f"unreadable section: {error!r}")
             return []
         return [block] if len(block) else []
 
@@ -325,8 +331,28 @@ class _WriterReader:
     # Both
 
     def _define(self, body: bytes | memoryview) -> None:
-        layout = parse_layout(body)
-        self._layouts.setdefault(layout.id, layout)
+        # Rows that a snapshot sums up stay closed, and then nobody needs to know what is in them.
+        self._schemas.append(body)
+        if not self._is_recent:
+            self._parse_schemas()
+
+    def _parse_schemas(self) -> None:
+        while self._schemas:
+            layout = parse_layout(self._schemas.pop(0))
+            self._layouts.setdefault(layout.id, layout)
+
+    def _layout(self, number: int) -> Layout:
+        """Return what rows of a schema look like.
+
+        Raises:
+            LookupError: If no sound schema said so.
+        """
+        while self._schemas and number not in self._layouts:
+            try:
+                self._parse_schemas()
+            except _UNREADABLE as error:
+                self._note(0, 0, f"unreadable schema: {error!r}")
+        return self._layouts[number]
 
     def _take(self, records: Sequence[tuple[int, int, bytes | memoryview]]) -> None:
         """Take in records that stand one by one."""
@@ -348,7 +374,7 @@ class _WriterReader:
                 self._note(0, len(body), f"unreadable record {number}: {error!r}")
         for tag, (numbers, bodies) in rows.items():
             try:
-                layout = self._layouts[tag]
+                layout = self._layout(tag)
                 self._found.append(block_from_bodies(self._name, layout, array("Q", numbers), bodies))
             except _UNREADABLE as error:
                 size = sum(len(body) for body in bodies)

@@ -25,13 +25,19 @@ def replay(view: RunView, sealed: SealedRun, *, has_lines: bool = False) -> None
     view.damage.extend(sealed.manifest.damage)
 
 
+def follow(run: RunDirectory, sealed: SealedRun | None, *, has_lines: bool = False) -> tuple[JournalReader, RunView]:
+    """Return a reader that goes on where the sealed part ends, and a view that it is to be folded into."""
+    manifest = run.manifest()
+    view = RunView(keeps_rows=False, keeps_lines=has_lines, parent=manifest.parent)
+    if sealed is not None:
+        replay(view, sealed, has_lines=has_lines)
+    since = sealed.manifest.positions if sealed else None
+    return JournalReader(run.journal, spool=manifest.spool_here(), rows="recent", since=since), view
+
+
 def read_view(run: RunDirectory) -> RunView:
     """Return what a run comes to, without its rows."""
-    view = RunView(keeps_rows=False, parent=run.manifest().parent)
-    sealed = open_sealed(run)
-    if sealed is not None:
-        replay(view, sealed)
-    since = sealed.manifest.positions if sealed else None
-    spool = run.manifest().spool_here()
-    view.fold(JournalReader(run.journal, spool=spool, rows="recent", since=since).poll())
+    reader, view = follow(run, open_sealed(run))
+    view.fold(reader.poll())
+    view.close()
     return view

@@ -142,6 +142,15 @@ class Store:
                 if is_ulid(name) and (path / "run.json").is_file():
                     yield RunDirectory(path)
 
+    def has_more_than(self, count: int) -> bool:
+        """Tell whether there are more runs than that, without a look into any."""
+        runs = self.root / "runs"
+        for month in sorted(_names(runs), reverse=True):
+            count -= len(_names(runs / month))
+            if count < 0:
+                return True
+        return False
+
     # Changing runs
 
     def remove(self, run: RunDirectory) -> None:

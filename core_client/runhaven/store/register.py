@@ -47,8 +47,11 @@ class Register:
 
     def apply(self, values: Mapping[str, Any], stamp: Stamp, *, deleted: Iterable[str] = ()) -> None:
         """Write values and take keys away, each unless it was written later."""
-        for key, value in values.items():
-            self.put(key, value, stamp)
+        if self._cells:
+            for key, value in values.items():
+                self.put(key, value, stamp)
+        else:
+            self._cells = {key: (stamp, value) for key, value in values.items()}
         for key in deleted:
             self.put(key, _DELETED, stamp)
 

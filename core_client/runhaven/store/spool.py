@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from runhaven.platform.files import is_memory, is_network, replace_atomically
 from runhaven.platform.process import is_alive
-from runhaven.store.view import read_view
+from runhaven.store.view import read_journals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,7 +72,7 @@ def recover(store: Store) -> int:
 def _recover_run(run: RunDirectory, spool: Path) -> int:
     dead = {
         writer
-        for writer, session in read_view(run).sessions.items()
+        for writer, session in read_journals(run).sessions.items()
         if session.process is not None and is_alive(session.process) is False
     }
     left = [path for path in sorted(spool.glob("*.tail")) if path.name.rsplit(".", 2)[0] in dead]

@@ -107,6 +107,10 @@ class RunView:
             start: dict[str, Any] = {"event": "start", "role": "main", "rewind": parent.step, "summary": {}, "time": 0}
             self._take(branch, Event(branch.writer, 0, start))
 
+    def close(self) -> None:
+        """Take in nothing more: without its handlers nothing in it refers back to it, and it is freed when it is let go."""
+        self._handlers = {}
+
     def fold(self, records: Iterable[RowBlock | Event]) -> bool:
         """Take in what one poll of the journals found; True if any of it is of the run's own processes."""
         blocks: list[RowBlock] = []
@@ -326,7 +330,7 @@ class RunView:
     def summary(self) -> dict[str, Any]:
         """The summary, keys flat: what the user wrote before what was computed."""
         computed = self._repeated.values() | self._computed.values()
-        found = {key: value for key, value in computed.items() if self._is_shown(key)}
+        found = {key: value for key, value in computed.items() if self._is_shown(key)} if self._aggregates else computed
         for key, aggregate in self._aggregates.items():
             found |= {f"{key}.{word}": value for word, value in aggregate.result().items()}
         written = self._written
@@ -432,9 +436,10 @@ def _stamp(event: Event) -> Stamp:
     return Stamp(event.data["time"], event.writer, event.number)
 
 
-def read_view(directory: RunDirectory) -> RunView:
-    """Return what a run's journals come to, without keeping its rows."""
+def read_journals(directory: RunDirectory) -> RunView:
+    """Return what a run's journals come to, without keeping its rows, and without what is sealed and gone from them."""
     manifest = directory.manifest()
     view = RunView(keeps_rows=False, parent=manifest.parent)
     view.fold(JournalReader(directory.journal, spool=manifest.spool_here(), rows="recent").poll())
+    view.close()
     return view

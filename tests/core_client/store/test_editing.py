@@ -20,12 +20,12 @@ import runhaven
 from runhaven.api import Api, Run
 from runhaven.errors import NotFoundError, StoreError, UsageError
 from runhaven.platform.process import identity
+from runhaven.sealed.view import read_view
 from runhaven.store.claims import Address
 from runhaven.store.editing import Editor, edit
 from runhaven.store.edits import Correction, Edits
 from runhaven.store.layout import RunDirectory, Store
 from runhaven.store.register import Stamp
-from runhaven.store.view import read_view
 
 
 @pytest.fixture

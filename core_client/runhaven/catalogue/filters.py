@@ -4,22 +4,48 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from runhaven.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from runhaven.api.run import Run
 
-_ABSENT = object()
+class Readable(Protocol):
+    """What has a run's attributes: `api.Run`, and what the catalogue keeps of one."""
+
+    @property
+    def id(self) -> str:
+        """Unique in the project."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Name for people."""
+        ...
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration."""
+        ...
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The summary, keys flat."""
+        ...
+
+
+ReadableT = TypeVar("ReadableT", bound=Readable)
+ABSENT = object()
+"""Equals nothing: the value of a field that a run does not have."""
+GROUPS = frozenset({"$and", "$or", "$nor"})
 
 
 def _compare(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     def check(value: Any, operand: Any) -> bool:
         try:
-            return value is not _ABSENT and test(value, operand)
+            return value is not ABSENT and test(value, operand)
         except TypeError:
             return False
 
@@ -45,18 +71,18 @@ def _has_match(value: Any, pattern: Any) -> bool:
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "$eq": _compare(_equals),
-    "$ne": lambda value, operand: value is _ABSENT or not _equals(value, operand),
+    "$ne": lambda value, operand: value is ABSENT or not _equals(value, operand),
     "$gt": _compare(lambda value, operand: value > operand),
     "$gte": _compare(lambda value, operand: value >= operand),
     "$lt": _compare(lambda value, operand: value < operand),
     "$lte": _compare(lambda value, operand: value <= operand),
     "$in": _compare(_is_in),
-    "$nin": lambda value, operand: value is _ABSENT or not _is_in(value, operand),
-    "$exists": lambda value, operand: (value is not _ABSENT) == bool(operand),
+    "$nin": lambda value, operand: value is ABSENT or not _is_in(value, operand),
+    "$exists": lambda value, operand: (value is not ABSENT) == bool(operand),
     "$regex": _compare(_has_match),
 }
-_TIMES = frozenset({"createdAt", "created_at", "heartbeatAt", "heartbeat_at"})
-_FIELDS = {
+TIMES = frozenset({"createdAt", "created_at", "heartbeatAt", "heartbeat_at"})
+FIELDS = {
     "state": "state",
     "name": "name",
     "id": "id",
@@ -80,7 +106,7 @@ _FIELDS = {
 }
 
 
-def matches(run: Run, filters: Mapping[str, Any]) -> bool:
+def matches(run: Readable, filters: Mapping[str, Any]) -> bool:
     """Tell whether a run passes a filter.
 
     Raises:
@@ -89,35 +115,49 @@ def matches(run: Run, filters: Mapping[str, Any]) -> bool:
     return all(_passes(run, name, condition) for name, condition in filters.items())
 
 
-def _passes(run: Run, name: str, condition: Any) -> bool:
-    if name in ("$and", "$or", "$nor"):
-        parts = _parts(name, condition)
-        found = (matches(run, part) for part in parts)
+def _passes(run: Readable, name: str, condition: Any) -> bool:
+    if name in GROUPS:
+        found = (matches(run, part) for part in parts(name, condition))
         return all(found) if name == "$and" else any(found) != (name == "$nor")
     if name == "$not":
         return not matches(run, condition)
     value = _candidates(run, name)
+    return all(check(value, operator, operand) for operator, operand in tests(name, condition).items())
+
+
+def tests(name: str, condition: Any) -> dict[str, Any]:
+    """Return the operators of a condition on a field, each with its operand; times as seconds since the epoch."""
     is_test = isinstance(condition, dict) and any(str(key).startswith("$") for key in cast("dict[str, Any]", condition))
-    tests: dict[str, Any] = cast("dict[str, Any]", condition) if is_test else {"$eq": condition}
-    if name in _TIMES:
-        tests = {operator: _to_seconds(operand) for operator, operand in tests.items()}
-    return all(_check(value, operator, operand) for operator, operand in tests.items())
+    found: dict[str, Any] = cast("dict[str, Any]", condition) if is_test else {"$eq": condition}
+    if name in TIMES:
+        return {operator: _to_seconds(operand) for operator, operand in found.items()}
+    return found
 
 
-def _parts(name: str, condition: Any) -> list[Mapping[str, Any]]:
+def parts(name: str, condition: Any) -> list[Mapping[str, Any]]:
+    """Return the filters that "$and", "$or" or "$nor" joins.
+
+    Raises:
+        UsageError: If it is no list.
+    """
     if not isinstance(condition, list | tuple):
         message = f"The filter {name!r} takes a list of filters, not {condition!r}."
         raise UsageError(message)
     return list(cast("list[Mapping[str, Any]]", condition))
 
 
-def _candidates(run: Run, name: str) -> Any:
+def _candidates(run: Readable, name: str) -> Any:
     """Return what a condition on a field is held against; a list where any of several will do."""
     value = read_field(run, name)
     if name == "name":
         # To W&B the id is the name; to a person it is the display name.
         return [run.id, run.name]
-    return ["lost", "crashed"] if name == "state" and value == "lost" else value
+    return state_candidates(value) if name == "state" else value
+
+
+def state_candidates(state: str) -> Any:
+    """Return what a condition on a state is held against: to W&B, a run that was lost has crashed."""
+    return ["lost", "crashed"] if state == "lost" else state
 
 
 def _to_seconds(operand: Any) -> Any:
@@ -137,9 +177,14 @@ def _to_seconds(operand: Any) -> Any:
     return operand
 
 
-def _check(value: Any, operator: str, operand: Any) -> bool:
+def check(value: Any, operator: str, operand: Any) -> bool:
+    """Hold a value against an operator.
+
+    Raises:
+        UsageError: If the operator is not known, or cannot have such an operand.
+    """
     if operator == "$not":
-        return not all(_check(value, inner, item) for inner, item in operand.items())
+        return not all(check(value, inner, item) for inner, item in operand.items())
     if operator not in _OPERATORS:
         message = (
             f"The filter operator {operator!r} is not known; use one of {', '.join(_OPERATORS)}, $not, $and, $or, $nor."
@@ -151,23 +196,35 @@ def _check(value: Any, operator: str, operand: Any) -> bool:
     return _OPERATORS[operator](value, operand)
 
 
-def read_field(run: Run, name: str) -> Any:
+def read_field(run: Readable, name: str) -> Any:
     """Return what a filter or an order calls `name`; a marker that equals nothing if the run has no such value.
+
+    Raises:
+        UsageError: If no run can have it.
+    """
+    place, key = resolve(name)
+    if place == "config":
+        return _descend(run.config, key)
+    if place == "summary":
+        return run.summary.get(key, ABSENT)
+    value = getattr(run, place)
+    return value / 1e6 if name in TIMES else value
+
+
+def resolve(name: str) -> tuple[str, str]:
+    """Return the attribute of a run that a field's name means, and the key within it or "".
 
     Raises:
         UsageError: If no run can have it.
     """
     head, _, rest = name.partition(".")
     if head == "config" and rest:
-        return _descend(run.config, rest.removesuffix(".value"))
+        return "config", rest.removesuffix(".value")
     if head in ("summary", "summary_metrics", "summaryMetrics") and rest:
-        summary = run.summary
-        return summary.get(rest, _ABSENT)
-    if name in _TIMES:
-        return getattr(run, _FIELDS[name]) / 1e6
-    if name in _FIELDS:
-        return getattr(run, _FIELDS[name])
-    message = f"Runs have no field {name!r}; use one of {', '.join(sorted(_FIELDS))}, config.<key> or summary.<key>."
+        return "summary", rest
+    if name in FIELDS:
+        return FIELDS[name], ""
+    message = f"Runs have no field {name!r}; use one of {', '.join(sorted(FIELDS))}, config.<key> or summary.<key>."
     raise UsageError(message)
 
 
@@ -179,21 +236,21 @@ def _descend(tree: Any, path: str) -> Any:
         head, _, rest = path.partition(".")
         if rest and head in branch:
             return _descend(branch[head], rest)
-    return _ABSENT
+    return ABSENT
 
 
-def ordered(runs: Iterable[Run], order: str) -> list[Run]:
+def ordered(runs: Iterable[ReadableT], order: str) -> list[ReadableT]:
     """Return runs in the order of a field, with "-" before it the greatest first; runs without it come last.
 
     Raises:
         UsageError: If no run can have the field.
     """
-    known: list[tuple[int, Any, Run]] = []
-    unknown: list[Run] = []
+    known: list[tuple[int, Any, ReadableT]] = []
+    unknown: list[ReadableT] = []
     for run in runs:
         value = read_field(run, order.lstrip("+-"))
         is_number = isinstance(value, int | float)
-        if value is _ABSENT or value is None or value != value:  # noqa: PLR0124 - NaN
+        if value is ABSENT or value is None or value != value:  # noqa: PLR0124 - NaN
             unknown.append(run)
         else:
             known.append((0 if is_number else 1, value if is_number else str(value), run))

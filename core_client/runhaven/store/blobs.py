@@ -1,0 +1,117 @@
+"""Bytes under the name of their content: `<store>/blobs/<aa>/<sha256>`, each stored once however often it is logged."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+from typing import TYPE_CHECKING, NamedTuple
+
+from runhaven.platform.files import copy_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Blob(NamedTuple):
+    """What names a blob.
+
+    Attributes:
+        sha256: SHA-256 of its bytes, in hexadecimal.
+        size: How many they are.
+    """
+
+    sha256: str
+    size: int
+
+
+class Blobs:
+    """The blobs of a store. Any number of processes may add the same ones at once."""
+
+    def __init__(self, store: Path) -> None:
+        """Name a store's blobs; touches nothing yet.
+
+        Args:
+            store: The store's directory.
+        """
+        self._root = store / "blobs"
+
+    def path(self, sha256: str) -> Path:
+        """Return where a blob lies, or would.
+
+        Raises:
+            ValueError: If that is no SHA-256 in lower-case hexadecimal.
+        """
+        if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):  # noqa: PLR2004 - digits of a SHA-256
+            message = f"{sha256!r} is no SHA-256"
+            raise ValueError(message)
+        return self._root / sha256[:2] / sha256
+
+    def has(self, sha256: str) -> bool:
+        """Tell whether a blob is there."""
+        return self.path(sha256).is_file()
+
+    def put(self, data: bytes) -> Blob:
+        """Keep some bytes.
+
+        Raises:
+            OSError: If they cannot be written.
+        """
+        blob = Blob(hashlib.sha256(data).hexdigest(), len(data))
+        if not self._touch(blob):
+            partial = self._partial()
+            partial.write_bytes(data)
+            self._enter(partial, blob)
+        return blob
+
+    def put_file(self, path: Path) -> Blob:
+        """Keep the bytes of a file as they are at this moment; the file may change while it is copied.
+
+        Raises:
+            OSError: If it cannot be read, or the blob not be written.
+        """
+        with path.open("rb") as file:
+            known = Blob(hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
+        if self._touch(known):
+            return known
+        partial = self._partial()
+        try:
+            copy_file(path, partial)
+            with partial.open("rb") as file:
+                blob = Blob(hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
+        self._enter(partial, blob)
+        return blob
+
+    def _touch(self, blob: Blob) -> bool:
+        """Say that a blob is wanted, so that a collection of waste spares it; False if it is not there whole."""
+        path = self.path(blob.sha256)
+        try:
+            if path.stat().st_size != blob.size:
+                return False
+        except OSError:
+            return False
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return True
+
+    def _partial(self) -> Path:
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self._root / f".{secrets.token_hex(8)}"
+
+    def _enter(self, partial: Path, blob: Blob) -> None:
+        """Give whole bytes their name."""
+        try:
+            fd = os.open(partial, os.O_RDONLY)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            target = self.path(blob.sha256)
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
