@@ -21,6 +21,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
             monkeypatch.delenv(name)
     directory = tmp_path / "store"
     monkeypatch.setenv("RUNHAVEN_DIR", str(directory))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache_home"))
     monkeypatch.setenv("RUNHAVEN_SILENT", "1")
     monkeypatch.setenv("RUNHAVEN_X_DISABLE_STATS", "1")
     monkeypatch.setenv("RUNHAVEN_DISABLE_GIT", "1")

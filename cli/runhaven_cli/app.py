@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import runhaven
+from runhaven_cli.collecting import gc
 from runhaven_cli.completion import completion
 from runhaven_cli.doctor import doctor
 from runhaven_cli.listing import ls
 from runhaven_cli.moving import cp, mv
 from runhaven_cli.removing import rm
-from runhaven_cli.sealing import gc, seal_command
+from runhaven_cli.sealing import seal_command
 from runhaven_cli.showing import show
 from runhaven_cli.tailing import tail
 from runhaven_cli.ui import ui

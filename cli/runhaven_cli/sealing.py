@@ -1,4 +1,4 @@
-"""`runhaven seal` and `runhaven gc`: runs made compact and open, and the room that this frees."""
+"""`runhaven seal`: runs made compact and open."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ import click
 
 from runhaven.sealed.manifest import place_to_read
 from runhaven.sealed.seal import can_seal, seal
-from runhaven_cli.options import RUN, json_option, open_api
-from runhaven_cli.output import duration, echo_json, size, table
+from runhaven_cli.options import RUN, open_api
+from runhaven_cli.output import duration, size
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from runhaven.api import Run
 
-    from runhaven.api import Api, Run
-
-_NEEDED = "sealing needs numpy, arro3-core, arro3-io and backports-zstd. Run: pip install 'runhaven[ui]'"
+NEEDED = "sealing needs numpy, arro3-core, arro3-io and backports-zstd. Run: pip install 'runhaven[ui]'"
 
 
 @click.command("seal")
@@ -32,7 +30,7 @@ def seal_command(context: click.Context, runs: tuple[str, ...], *, is_all: bool,
     Nothing is lost by it and nothing needs it: the dashboard seals what it shows. The journals stay until `runhaven gc`.
     """
     if not can_seal():
-        raise click.ClickException(_NEEDED)
+        raise click.ClickException(NEEDED)
     if not runs and not is_all:
         message = "name the runs to seal, or pass --all."
         raise click.UsageError(message)
@@ -60,60 +58,3 @@ def _discard(run: Run) -> None:
     elif place.is_dir():
         message = f"run {run.name} has no journals any more to seal anew from."
         raise click.ClickException(message)
-
-
-@click.command()
-@click.option("-n", "--dry-run", is_flag=True, help="Only say what would be removed.")
-@click.option("-v", "--verbose", is_flag=True, help="Say of each run why its journals stay.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@json_option
-@click.pass_context
-def gc(context: click.Context, *, dry_run: bool, verbose: bool, yes: bool, as_json: bool) -> None:
-    """Remove what the store can do without: journals of sealed runs, and what killed processes left behind.
-
-    A journal goes only if its run is over, everything in it is sealed, and the sealed files are as they were written.
-    """
-    if not can_seal():
-        raise click.ClickException(_NEEDED)
-    api = open_api(context)
-    found, stays = _look(api)
-    total = sum(path.lstat().st_size for path in found)
-    if as_json:
-        echo_json({"files": list(map(str, found)), "bytes": total, "journals_that_stay": stays, "dry_run": dry_run})
-    else:
-        _tell(api, found, stays if verbose else {}, total)
-    if dry_run or not found:
-        return
-    if not yes and not as_json:
-        click.confirm("Remove these files?", abort=True)
-    for path in found:
-        path.unlink(missing_ok=True)
-    if not as_json:
-        click.echo(f"Removed {size(total)}.")
-
-
-def _look(api: Api) -> tuple[list[Path], dict[str, str]]:
-    """Return the files to remove, and for each run whose journals stay, why."""
-    from runhaven.sealed.collect import find_waste
-
-    found: list[Path] = []
-    stays: dict[str, str] = {}
-    for run in api.runs():
-        waste = find_waste(run.directory)
-        found += waste.paths
-        if waste.reason:
-            stays["/".join(run.path)] = waste.reason
-    return found, stays
-
-
-def _tell(api: Api, found: list[Path], stays: dict[str, str], total: int) -> None:
-    if stays:
-        click.echo(table([[name, reason] for name, reason in stays.items()], head=["JOURNALS STAY", "BECAUSE"]))
-    if not found:
-        click.echo(f"Nothing to remove in {api.store.root}.")
-        return
-    journals = [path for path in found if path.parent.name == "journal"]
-    runs = len({path.parent for path in journals})
-    kept = f"journals of {runs} sealed run{'s' * (runs != 1)}" if journals else ""
-    left = f"{len(found) - len(journals)} files that nothing names" if len(found) > len(journals) else ""
-    click.echo(f"{size(total)}: {' and '.join(filter(None, (kept, left)))}.")

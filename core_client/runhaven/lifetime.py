@@ -6,6 +6,7 @@ import _thread
 import contextlib
 import logging
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -32,8 +33,8 @@ HEARTBEAT_INTERVAL_S = 10.0
 CONTROL_INTERVAL_S = 2.0
 LIVE_FILES_INTERVAL_S = 30.0
 FINISH_TIMEOUT_S = 10.0
-SEALED_FROM_BYTES = 1 << 20
-SEALED_TO_BYTES = 16 << 20
+SEALED_FROM_BYTES = 256 << 10
+SEALED_TO_BYTES = 2 << 20
 _SHOWN = 10
 
 
@@ -255,7 +256,7 @@ class Lifetime:
     def _seal(self) -> None:
         """Seal a run that is large enough to be worth it, and small enough not to hold up the end of the process."""
         directory = self._run.identity.directory
-        if directory is None or self._run.role != "main":
+        if directory is None or self._run.role != "main" or "numpy" not in sys.modules:
             return
         run = RunDirectory(directory)
         if can_seal() and SEALED_FROM_BYTES <= pending_bytes(run) <= SEALED_TO_BYTES:

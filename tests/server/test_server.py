@@ -160,6 +160,32 @@ def decode(data: bytes) -> list[dict[str, Any]]:
     return curves
 
 
+def test_large_runs_are_sealed_while_they_are_looked_at(store, tmp_path, monkeypatch):
+    """The server seals a run that is over and large, and its curve stays what it was."""
+    monkeypatch.setattr("runhaven_server.sealer.INTERVAL_S", 0.05)
+    monkeypatch.setattr("runhaven_server.sealer.OVER_BYTES", 1000)
+    with runhaven.init(project="p") as run:
+        for step in range(5000):
+            run.log({"loss": step % 97})
+    (before,) = runhaven.Api().runs()
+    expected = before.curve("loss", buckets=100)
+    served = Served(store, tmp_path / "cache")
+    served.sign_in()
+    asked = {"series": [{"run": before.ulid, "key": "loss", "stream": ""}], "x": "step", "buckets": 100}
+    first = served.client.post("/api/v1/curves", json=asked, headers={"Origin": served.url})
+    sealed, deadline = before.directory.path / "sealed", time.monotonic() + 30
+    while not list(sealed.glob("manifest.*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    second = served.client.post("/api/v1/curves", json=asked, headers={"Origin": served.url})
+    served.close()
+    (after,) = runhaven.Api().runs()
+    found = after.curve("loss", buckets=100)
+
+    assert first.status_code == second.status_code == 200
+    assert list(sealed.glob("*.cells.parquet"))
+    assert (found.min.min(), found.max.max(), found.count.sum()) == (expected.min.min(), expected.max.max(), 5000)
+
+
 def test_the_api_shows_what_was_logged(served):
     """Projects, rows, details, series, logs and curves agree with the run; NaN is legal JSON."""
     served.sign_in()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from runhaven.journal.record import bounds
 from runhaven.store.table import Tables
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class RunData(NamedTuple):
             )
         for table in self.view.tables.of_stream(stream):
             if len(table):
-                first = min(table.steps)
+                first = bounds(table.steps)[0]
                 yield from ((table.writer, key, first) for key, _ in table.schema.cells or (("_step", ""),))
 
     @property

@@ -7,15 +7,17 @@ import heapq
 import importlib
 from importlib.util import find_spec
 from operator import lt
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
 
 from runhaven.errors import NotFoundError, UsageError
 from runhaven.store.table import cell
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from runhaven.api.data import RunData
+    from runhaven.journal.record import CellType, Column
     from runhaven.store.table import Table
 
 
@@ -29,8 +31,18 @@ _BEYOND = 1 << 63
 class _Slice(NamedTuple):
     """The rows that a table had when the scan began; more may be added to it meanwhile."""
 
-    table: Table
+    writer: str
+    cells: list[tuple[tuple[str, CellType], Column]]
+    numbers: array[int]
+    steps: array[int]
+    times: array[int]
     length: int
+
+    @classmethod
+    def of(cls, table: Table) -> Self:
+        """Take note of a table's rows."""
+        cells = list(zip(table.schema.cells, table.columns, strict=True))
+        return cls(table.writer, cells, table.numbers, table.steps, table.times, len(table))
 
 
 class Scan:
@@ -55,7 +67,7 @@ class Scan:
         self._origin_us = origin_us
         self._slices: dict[str, list[_Slice]] = {}
         for table in data.tables(stream):
-            self._slices.setdefault(table.writer, []).append(_Slice(table, len(table)))
+            self._slices.setdefault(table.writer, []).append(_Slice.of(table))
 
     def rows(self, *, min_step: int | None = None, max_step: int | None = None) -> Iterator[dict[str, Any]]:
         """Yield the rows from one step up to, not including, another."""
@@ -72,23 +84,23 @@ class Scan:
     def _fixes(self, writer: str, slices: Sequence[_Slice]) -> dict[int, dict[str, Any]]:
         """Return what was corrected of a writer's rows: value by key, by step."""
         found: dict[int, dict[str, Any]] = {}
-        keys = {key for table, _ in slices for key, _ in table.schema.cells} if self._edits.corrections else ()
+        keys = {key for one in slices for (key, _), _ in one.cells} if self._edits.corrections else ()
         for key in keys:
             fixes = self._edits.of(self._stream, key, writer)
             for step, value in fixes.values.items() if fixes else ():
                 found.setdefault(step, {})[key] = value
         return found
 
-    def _row(self, step: int, places: Iterable[tuple[Table, int]], hidden: dict[str, int]) -> dict[str, Any] | None:
+    def _row(self, step: int, places: Iterable[tuple[_Slice, int]], hidden: dict[str, int]) -> dict[str, Any] | None:
         row: dict[str, Any] = {"_step": step, "_timestamp": 0.0, "_runtime": 0.0}
         is_shown = False
-        for table, index in places:
-            cells = zip(table.schema.cells, table.columns, strict=True)
+        for rows, index in places:
+            cells = rows.cells
             if hidden:
                 cells = [(named, column) for named, column in cells if step < hidden.get(named[0], _BEYOND)]
-                if not cells and (table.schema.cells or step >= hidden.get("_step", _BEYOND)):
+                if not cells and (rows.cells or step >= hidden.get("_step", _BEYOND)):
                     continue
-            time_us = table.times[index]
+            time_us = rows.times[index]
             row["_timestamp"], row["_runtime"] = time_us / 1e6, (time_us - self._origin_us) / 1e6
             for (key, kind), column in cells:
                 row[key] = cell(kind, column[index])
@@ -106,22 +118,22 @@ def _correct(row: dict[str, Any], values: Mapping[str, Any]) -> bool:
     return len(row) > len(OWN_KEYS)
 
 
-def _merged(slices: Sequence[_Slice]) -> Iterator[tuple[int, Sequence[tuple[Table, int]]]]:
+def _merged(slices: Sequence[_Slice]) -> Iterator[tuple[int, Sequence[tuple[_Slice, int]]]]:
     """Yield each step of one writer, in the order in which they first came, with the rows logged at it."""
     if len(slices) == 1:
-        table, length = slices[0]
-        steps = table.steps[:length]
+        (rows,) = slices
+        steps = rows.steps[: rows.length]
         if all(map(lt, steps, steps[1:])):
-            yield from ((step, ((table, index),)) for index, step in enumerate(steps))
+            yield from ((step, ((rows, index),)) for index, step in enumerate(steps))
             return
-    places: dict[int, list[tuple[Table, int]]] = {}
-    for _, table, index in heapq.merge(*(_numbered(*one) for one in slices), key=lambda row: row[0]):
-        places.setdefault(table.steps[index], []).append((table, index))
+    places: dict[int, list[tuple[_Slice, int]]] = {}
+    for _, rows, index in heapq.merge(*map(_numbered, slices), key=lambda row: row[0]):
+        places.setdefault(rows.steps[index], []).append((rows, index))
     yield from places.items()
 
 
-def _numbered(table: Table, length: int) -> Iterator[tuple[int, Table, int]]:
-    return ((table.numbers[index], table, index) for index in range(length))
+def _numbered(rows: _Slice) -> Iterator[tuple[int, _Slice, int]]:
+    return ((rows.numbers[index], rows, index) for index in range(rows.length))
 
 
 def hidden_from(data: RunData, stream: str, *, keep: Keep = "latest") -> dict[str, dict[str, int]]:

@@ -286,7 +286,7 @@ class _WriterReader:
             if not is_sound(section, data):
                 self._note(offset, section.length, "no sound section")
                 return []
-            if last_row(section, data, first=rows.frame.first) < rows.since:
+            if rows.since > rows.frame.first and last_row(section, data, first=rows.frame.first) < rows.since:
                 return []
             numbers, planes = split_rows(section, data, first=rows.frame.first)
             block = block_from_planes(self._name, self._layout(section.schema), numbers, planes).since(rows.since)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -61,6 +62,15 @@ class RowBlock:
             return self
         columns = tuple(column[start:] for column in self.columns)
         return RowBlock(self.writer, self.schema, self.numbers[start:], self.steps[start:], self.times[start:], columns)
+
+
+def bounds(numbers: array[int]) -> tuple[int, int]:
+    """Return the least and the greatest of some numbers, quicker where somebody has imported numpy anyway."""
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is None:
+        return min(numbers), max(numbers)
+    column = numpy.frombuffer(numbers, numbers.typecode)
+    return int(column.min()), int(column.max())
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,17 @@ from runhaven.platform.process import is_alive
 from runhaven.sealed.manifest import newest, place_to_read
 from runhaven.sealed.seal import checksum
 from runhaven.sealed.view import read_view
+from runhaven.store.ids import is_ulid
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from runhaven.sealed.manifest import Manifest
-    from runhaven.store.layout import RunDirectory
+    from runhaven.store.layout import RunDirectory, Store
 
 _OURS = re.compile(r"\.?([0-9a-f]{16}|manifest)\.")
 _ABANDONED_S = 3600.0
+_FORGOTTEN_S = 86400.0
 
 
 class Waste(NamedTuple):
@@ -45,13 +47,26 @@ def find_waste(run: RunDirectory) -> Waste:
     return Waste(paths, reason)
 
 
+def find_leavings(store: Store) -> list[Path]:
+    """Return directories that became no run, because the process that made them was killed, a day ago or more."""
+    old = time.time() - _FORGOTTEN_S
+    found: list[Path] = []
+    for month in (store.root / "runs").glob("[0-9]*"):
+        for path in month.iterdir():
+            is_run = is_ulid(path.name) and (path / "run.json").is_file()
+            is_ours = is_ulid(path.name) or path.name.startswith((".copy-", ".purged-", ".removed-"))
+            if is_ours and not is_run and path.stat().st_mtime < old:
+                found.append(path)
+    return found
+
+
 def _writer(path: Path) -> str:
     return path.stem if path.suffix == ".rhj" else path.name.rsplit(".", 2)[0]
 
 
 def _reason_to_stay(run: RunDirectory, place: Path, manifest: Manifest) -> str:
-    if not manifest.segments:
-        return "it is not sealed"
+    if not manifest.segments or place.parent != run.path:
+        return "it is sealed in this machine's cache alone" if manifest.segments else "it is not sealed"
     if manifest.damage:
         return "its journals are damaged, and may be all that is left to mend them with"
     sessions = read_view(run).sessions.values()

@@ -2,17 +2,75 @@
 
 from __future__ import annotations
 
-from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from runhaven.journal.record import bounds
 from runhaven.value import from_json
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Iterator
 
     from runhaven.journal.record import CellType, Column, RowBlock, Schema
     from runhaven.store.edits import Edits, Fixes
+
+
+class _Growing:
+    """A column that grows block by block, and is put together when somebody reads it."""
+
+    __slots__ = ("_parts", "_whole")
+
+    def __init__(self, column: Any) -> None:
+        self._whole = column
+        self._parts: list[Any] = []
+
+    def add(self, column: Any) -> None:
+        self._parts.append(column)
+
+    def get(self) -> Any:
+        """Return all of it; what was returned before stays as it was, should somebody look into its memory."""
+        if self._parts:
+            parts, self._parts = self._parts, []
+            self._whole = self._extended(parts) or _joined([self._whole, *parts])
+        return self._whole
+
+    def _extended(self, parts: list[Any]) -> Any:
+        """Return the column with a little more at its end; None if that is much, or its memory is in use."""
+        if self._whole.__class__ is not list and sum(map(len, parts)) > len(self._whole):
+            return None
+        for at, part in enumerate(parts):
+            try:
+                self._whole.extend(part)
+            except BufferError:
+                return _joined([self._whole, *parts[at:]])
+        return self._whole
+
+
+def _joined(parts: list[Any]) -> Any:
+    data, first = b"".join(parts), parts[0]
+    if isinstance(first, bytearray):
+        return bytearray(data)
+    whole = first[:0]
+    whole.frombytes(data)
+    return whole
+
+
+class Columns(Sequence["Column"]):
+    """The columns of a table, one a cell; see `RowBlock`."""
+
+    def __init__(self, columns: list[_Growing]) -> None:
+        """Hold the columns."""
+        self._columns = columns
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return one column, with all rows that there are."""
+        return self._columns[index].get()
+
+    def __len__(self) -> int:
+        """Count the columns."""
+        return len(self._columns)
 
 
 class Table:
@@ -21,34 +79,47 @@ class Table:
     Attributes:
         writer: Name of the writer.
         schema: Keys and types of the columns; the keys are the names that the series have by now.
-        numbers: Record numbers, ascending.
-        steps: Steps.
-        times: Wall times, microseconds since the epoch.
-        columns: One column a cell; see `RowBlock`.
+        columns: One column a cell.
         ascending: How many of the first "steps" and "times" are known to ascend; kept by whoever checks.
     """
 
     def __init__(self, block: RowBlock, schema: Schema) -> None:
-        """Start with a block's rows, whose series are called as in `schema`."""
+        """Start with a block's rows, whose series are called as in `schema`; the block's memory is the table's now."""
         self.writer = block.writer
         self.schema = schema
-        self.numbers = array("Q", block.numbers)
-        self.steps = array("q", block.steps)
-        self.times = array("q", block.times)
-        self.columns: list[Column] = [column[:] for column in block.columns]
         self.ascending: dict[str, int] = {}
+        self._length = len(block)
+        self._numbers, self._steps, self._times = map(_Growing, (block.numbers, block.steps, block.times))
+        self._cells = [_Growing(column) for column in block.columns]
+        self.columns = Columns(self._cells)
+
+    @property
+    def numbers(self) -> array[int]:
+        """Record numbers, ascending (typecode "Q")."""
+        return self._numbers.get()
+
+    @property
+    def steps(self) -> array[int]:
+        """Steps (typecode "q")."""
+        return self._steps.get()
+
+    @property
+    def times(self) -> array[int]:
+        """Wall times, microseconds since the epoch (typecode "q")."""
+        return self._times.get()
 
     def extend(self, block: RowBlock) -> None:
         """Append a later block."""
-        self.numbers.extend(block.numbers)
-        self.steps.extend(block.steps)
-        self.times.extend(block.times)
-        for column, more in zip(self.columns, block.columns, strict=True):
-            cast("list[Any]", column).extend(cast("list[Any]", more))
+        self._length += len(block)
+        self._numbers.add(block.numbers)
+        self._steps.add(block.steps)
+        self._times.add(block.times)
+        for column, more in zip(self._cells, block.columns, strict=True):
+            column.add(more)
 
     def __len__(self) -> int:
         """Count the rows."""
-        return len(self.steps)
+        return self._length
 
 
 @dataclass(slots=True)
@@ -144,7 +215,7 @@ class Tables:
             self._index(table, table, is_new=True)
 
     def _index(self, table: Table, rows: RowBlock | Table, *, is_new: bool) -> None:
-        stream, steps = table.schema.stream, (min(rows.steps), max(rows.steps))
+        stream, steps = table.schema.stream, bounds(rows.steps)
         for index, (key, kind) in enumerate(table.schema.cells):
             entry = self.series.setdefault((stream, key), SeriesEntry(stream, key, kind, []))
             fixes = self._edits.of(stream, key, table.writer)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runhaven.journal.reader import JournalReader
-from runhaven.journal.record import Damage, Event, RowBlock
+from runhaven.journal.record import Damage, Event, RowBlock, bounds
 from runhaven.metric import SUMMARIES, Aggregate, keeps_plain_value, metric_from_event, rule_for
 from runhaven.store.console import Console
 from runhaven.store.edits import Correction, Edits
@@ -147,7 +147,7 @@ class RunView:
             self.tables.add(block)
         if is_of_machine or block.writer < self._rewound_by:
             return
-        greatest = max(block.steps)
+        greatest = bounds(block.steps)[1]
         self.last_step = greatest if self.last_step is None else max(self.last_step, greatest)
         recent = block.since(session.snapshot)
         if not len(recent):

@@ -1,0 +1,242 @@
+"""What charts cost: many runs of a million points, whole and zoomed, sealed and not, beside other tools in the same run.
+
+    python benchmarks/read_curves.py             # 100 runs of 1,000,000 points
+    python benchmarks/read_curves.py --quick     # 10 runs of 100,000 points
+
+Server time is what a request for all curves costs between query and reply bytes: reading, reducing to 1000 buckets and
+encoding. "cold" means new objects, an empty cache of ours, and files that the system was told to forget. Times are medians
+of five; CPU is that of this process. One run is logged and copied: reading costs the same, and the disk is spared.
+The peers get what they can bear in a benchmark: a curve of 1000 points out of fewer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import math
+import os
+import random
+import shutil
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+os.environ |= {"RUNHAVEN_SILENT": "1", "RUNHAVEN_CODE": "0", "RUNHAVEN_X_DISABLE_STATS": "1", "RUNHAVEN_CONSOLE": "off"}
+
+import runhaven
+from runhaven.sealed import segment
+from runhaven.sealed.manifest import place_to_read
+from runhaven.sealed.seal import seal
+from runhaven.store.ids import new_ulid
+from runhaven_server.curves import encode_curves
+from runhaven_server.shapes import SeriesRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runhaven.api import Run
+
+BUCKETS = 1000
+
+
+def f32(value: float) -> float:
+    return struct.unpack("f", struct.pack("f", value))[0]
+
+
+def make_store(root: Path, runs: int, points: int) -> None:
+    """Log one run, seal it, and copy it."""
+    chance = random.Random(0)
+    values = [f32(1 / math.sqrt(1 + step / 1000) + chance.gauss(0, 0.02)) for step in range(points)]
+    with runhaven.init(project="bench", dir=root) as run:
+        for value in values:
+            run.log({"loss": value})
+    (first,) = runhaven.Api(root).runs()
+    shutil.rmtree(first.directory.path / "sealed", ignore_errors=True)
+    importlib.import_module("runhaven.sealed.write")  # What it imports is not sealing.
+    before = time.process_time()
+    sealed = seal(first.directory)
+    took = time.process_time() - before
+    assert sealed is not None
+    journal = sum(path.stat().st_size for path in first.directory.journal.iterdir())
+    print(
+        f"sealing       {took / sealed.points * 1e9:6.0f} ns CPU a point   {sealed.bytes / sealed.points:5.2f} bytes a point sealed, "
+        f"{journal / sealed.points:5.2f} in the journal, {(sealed.bytes + journal) / sealed.points:5.2f} with both"
+    )
+    base = first.directory.path
+    for number in range(runs - 1):
+        ulid = new_ulid()
+        target = base.parent / ulid
+        shutil.copytree(base, target)
+        manifest = json.loads((target / "run.json").read_text()) | {"run": ulid, "id": f"copy{number}"}
+        (target / "run.json").write_text(json.dumps(manifest))
+
+
+def forget(root: Path) -> None:
+    """Let the system forget the files below a directory."""
+    os.sync()
+    for place, _, names in os.walk(root):
+        for name in names:
+            fd = os.open(Path(place) / name, os.O_RDONLY)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(fd)
+
+
+def opened(root: Path) -> list[Run]:
+    """Return the runs, with nothing read yet."""
+    segment._cache = segment._Cache(segment.CACHE_BYTES)  # pyright: ignore[reportPrivateUsage]
+    return list(runhaven.Api(root).runs())
+
+
+def request(runs: list[Run], **asked: Any) -> bytes:
+    pairs = [
+        (SeriesRef(run=run.ulid, key="loss", stream=""), run.curve("loss", buckets=BUCKETS, **asked)) for run in runs
+    ]
+    return encode_curves(pairs)
+
+
+def timed(action: Callable[[], object], times: int = 5) -> tuple[float, float]:
+    """Return the median wall and CPU milliseconds."""
+    found: list[tuple[float, float]] = []
+    for _ in range(times):
+        wall, cpu = time.perf_counter(), time.process_time()
+        action()
+        found.append(((time.perf_counter() - wall) * 1e3, (time.process_time() - cpu) * 1e3))
+    return statistics.median(one[0] for one in found), statistics.median(one[1] for one in found)
+
+
+def report(name: str, figures: tuple[float, float], target: str = "") -> None:
+    print(f"{name:34} {figures[0]:8.1f} ms wall {figures[1]:8.1f} ms CPU   {target}", flush=True)
+
+
+def read_store(root: Path, count: int, points: int) -> None:
+    """Measure whole and zoomed curves of all runs."""
+    middle = points // 2
+    windows = {"10 %": points // 10, "1 % (raw)": points // 100}
+    for axis in ("step", "wall", "relative"):
+        forget(root)
+        runs = opened(root)
+        report(f"{count} curves, {axis}, cold", timed(lambda: request(runs, x=axis), 1), "target 250")  # noqa: B023
+        report(f"{count} curves, {axis}, warm", timed(lambda: request(runs, x=axis)), "target 100")  # noqa: B023
+    runs = opened(root)
+    request(runs)
+    for name, width in windows.items():
+        target = "target 60" if "raw" in name else ""
+        elsewhere = iter(range(middle - 4 * width, middle, width))
+
+        def zoom(start: int, width: int = width) -> bytes:
+            return request(runs, start=start, stop=start + width)
+
+        report(f"zoom to {name}, a new place each", timed(lambda: zoom(next(elsewhere)), 3), target)  # noqa: B023
+        report(f"zoom to {name}, again", timed(lambda: zoom(middle)), target)
+
+
+def open_unsealed(root: Path, rows: int) -> None:
+    """Measure the first curve of a run that nobody sealed, of ten series."""
+    code = (
+        "import runhaven, sys\nrun = runhaven.init(project='open', dir=sys.argv[1])\n"
+        f"for step in range({rows}):\n    run.log({{f'm{{key}}': (key + 1) / (step + 3) for key in range(10)}})\n"
+        "import time; time.sleep(1.5)\nimport os; os._exit(1)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(root)], check=False)
+    figures = timed(lambda: runhaven.Api(root).runs("open")[0].curve("m3", buckets=BUCKETS), 3)
+    report(f"open {rows * 10:,} unsealed points", figures, "target 300")
+
+
+# Others
+
+
+def tensorboard(points: int) -> float | None:
+    if find_spec("tensorboard") is None or find_spec("tensorboardX") is None:
+        return None
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboardX import SummaryWriter
+
+    with tempfile.TemporaryDirectory() as folder:
+        writer = SummaryWriter(folder)
+        for step in range(points):
+            writer.add_scalar("loss", 1 / (step + 1), step)
+        writer.close()
+
+        def read() -> None:
+            found = EventAccumulator(folder, size_guidance={"scalars": BUCKETS})
+            found.Reload()
+            found.Scalars("loss")
+
+        return timed(read, 1)[0]
+
+
+def trackio(points: int) -> float | None:
+    if find_spec("trackio") is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["TRACKIO_DIR"] = folder
+        import trackio
+        from trackio.sqlite_storage import SQLiteStorage
+
+        run = trackio.init(project="bench", embed=False)
+        for step in range(points):
+            run.log({"loss": 1 / (step + 1)})
+        trackio.finish()
+        return timed(lambda: SQLiteStorage.get_logs("bench", run.name), 1)[0]
+
+
+def duckdb(root: Path) -> float | None:
+    if find_spec("duckdb") is None:
+        return None
+    import duckdb
+
+    files = [
+        str(path)
+        for run in runhaven.Api(root).runs("bench")
+        for path in place_to_read(run.directory).glob("*.points.parquet")
+    ]
+    query = (
+        "select filename, step * ? // (select max(step) + 1 from read_parquet(?)) as bucket, min(value), max(value), "
+        "arg_max(value, step) from read_parquet(?, filename=true) where key = 'loss' group by 1, 2"
+    )
+    return timed(lambda: duckdb.execute(query, [BUCKETS, files[:1], files]).fetchnumpy(), 1)[0]
+
+
+def compare(root: Path, count: int, points: int) -> None:
+    """Set others beside the same curve of ours."""
+    runs = opened(root)[:1]
+    ours = timed(lambda: request(runs), 5)[0]
+    print(f"\none curve of {points:,} points, ours warm: {ours:.2f} ms")
+    for name, peer in (("TensorBoard", tensorboard), ("trackio", trackio)):
+        few = min(points, 100_000)
+        took = peer(few)
+        if took is not None:
+            print(f"{name:12} {took:10.1f} ms for a curve of {few:,} points   x {took / ours:,.0f}")
+    took = duckdb(root)
+    if took is not None:
+        all_ours = timed(lambda: request(opened(root)), 3)[0]
+        print(
+            f"DuckDB       {took:10.1f} ms for the {count} curves over the same Parquet   x {took / all_ours:,.0f} of ours with nothing open"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="10 runs of 100,000 points")
+    options = parser.parse_args()
+    count, points = (10, 100_000) if options.quick else (100, 1_000_000)
+    print(
+        f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, {count} runs of {points:,} points, {BUCKETS} buckets\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "store"
+        make_store(root, count, points)
+        read_store(root, count, points)
+        open_unsealed(root, points)
+        compare(root, count, points)
+
+
+if __name__ == "__main__":
+    main()
