@@ -15,7 +15,7 @@ from runhaven.api.series import list_series
 from runhaven.journal.reader import JournalReader
 from runhaven.journal.record import Event
 from runhaven.platform.process import is_alive
-from runhaven.sealed.seal import open_sealed
+from runhaven.sealed.seal import open_sealed, seal
 from runhaven.sealed.view import follow
 from runhaven.store.liveness import state
 from runhaven.store.view import RunView
@@ -121,6 +121,22 @@ class Run(Editing, Familiar):
                 if sealed is None:
                     self._facts_held = None
             return self._data_held
+
+    def seal(self) -> bool:
+        """Write what only the journals hold as Parquet, so that it reads faster and any tool can open it.
+
+        Returns:
+            Whether there was anything.
+
+        Raises:
+            ImportError: If a package that it needs is missing.
+            OSError: If neither the run nor the user's cache can be written.
+        """
+        with self._lock:
+            done = seal(self._directory)
+            if done is not None:
+                self._facts_held = self._data_held = None
+            return done is not None
 
     # What it is
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from runhaven.errors import StoreError
 from runhaven.journal.reader import JournalReader
 from runhaven.journal.record import RowBlock
 from runhaven.sealed.manifest import Manifest, newest, place_to_read, place_to_write
@@ -56,7 +57,12 @@ def can_seal() -> bool:
 
 
 def open_sealed(run: RunDirectory) -> SealedRun | None:
-    """Return what is sealed of a run; None without anything, or without the packages while the journals are whole."""
+    """Return what is sealed of a run; None without anything that can be read, while the journals are whole.
+
+    Raises:
+        StoreError: If the journals are gone and the sealed files are damaged.
+        ImportError: If the journals are gone and a package is missing.
+    """
     manifest = newest(place_to_read(run))
     if not manifest.segments:
         return None
@@ -65,7 +71,17 @@ def open_sealed(run: RunDirectory) -> SealedRun | None:
         return None
     from runhaven.sealed.run import SealedRun
 
-    return SealedRun(run)
+    sealed = SealedRun(run)
+    try:
+        for segment in sealed.segments:
+            _ = segment.index
+    except (OSError, StoreError) as error:
+        if has_journals:
+            logger.debug("sealed files are passed over", exc_info=True)
+            return None
+        message = f"{run.path} has no journals any more, and its sealed files cannot be read: {error}"
+        raise StoreError(message) from error
+    return sealed
 
 
 def seal(run: RunDirectory) -> Sealed | None:

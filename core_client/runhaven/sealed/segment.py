@@ -9,6 +9,7 @@ from array import array
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from runhaven.errors import StoreError
 from runhaven.journal.record import Event, RowBlock, Schema
 from runhaven.missing import require
 from runhaven.sealed import index as indexes
@@ -155,7 +156,7 @@ class Segment:
         return Chunk(name, table["row"][span], table["step"][span], table["time"][span], values)
 
     def _text_table(self) -> dict[str, Any]:
-        table = parquet.read_parquet(self._path("values.parquet"), batch_size=1 << 16).read_all()
+        table = _read_table(self._path("values.parquet"))
         found: dict[str, Any] = {name: _numbers(table, name) for name in ("row", "step", "time")}
         return found | {"value": table["value"].to_pylist()}
 
@@ -179,7 +180,7 @@ class Segment:
     def _rows(self, part: str, columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
         path = self._path(part)
         if path.exists():
-            table = parquet.read_parquet(path, batch_size=1 << 16).read_all()
+            table = _read_table(path)
             found = [
                 _numbers(table, name).tolist() if name in ("number", "time") else table[name].to_pylist()
                 for name in columns
@@ -207,12 +208,20 @@ def _numbers(table: Any, column: str) -> NDArray[np.int64]:
     return table[column].combine_chunks().cast(arrow.DataType.int64()).to_numpy()
 
 
+def _read_table(path: Path | str) -> Any:
+    try:
+        return parquet.read_parquet(path, batch_size=1 << 16).read_all()
+    except Exception as error:
+        message = f"{path} is damaged ({error}). While the run's journals are there, `runhaven seal --again` mends it."
+        raise StoreError(message) from error
+
+
 def _read_column(fd: int, path: str, columns: dict[str, Any], name: str, start: int, stop: int) -> NDArray[Any]:
     try:
         return read_column(fd, Column(*columns[name]), start, stop)
     except (ValueError, KeyError):
         # A page of a kind that is not known here: another reader takes the whole column.
-        table: Any = parquet.read_parquet(path, batch_size=1 << 16).read_all()
+        table = _read_table(path)
         whole = _numbers(table, name) if name == "time" else table[name].combine_chunks().to_numpy()
         return whole[start:stop]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from runhaven.journal.record import bounds
 from runhaven.value import from_json
@@ -23,7 +23,7 @@ class _Growing:
     __slots__ = ("_parts", "_whole")
 
     def __init__(self, column: Any) -> None:
-        self._whole = column
+        self._whole: Any = column
         self._parts: list[Any] = []
 
     def add(self, column: Any) -> None:
@@ -49,11 +49,11 @@ class _Growing:
 
 
 def _joined(parts: list[Any]) -> Any:
-    data, first = b"".join(parts), parts[0]
-    if isinstance(first, bytearray):
-        return bytearray(data)
-    whole = first[:0]
-    whole.frombytes(data)
+    whole: Any = parts[0][:0]
+    if isinstance(whole, bytearray):
+        whole.extend(b"".join(parts))
+    else:
+        whole.frombytes(b"".join(parts))
     return whole
 
 
@@ -66,7 +66,7 @@ class Columns(Sequence["Column"]):
 
     def __getitem__(self, index: Any) -> Any:
         """Return one column, with all rows that there are."""
-        return self._columns[index].get()
+        return cast("_Growing", self._columns[index]).get()
 
     def __len__(self) -> int:
         """Count the columns."""

@@ -280,6 +280,43 @@ def test_a_run_goes_on_after_its_journals_are_gone(store):
     assert found.summary["a.max"] == 9
 
 
+def test_damaged_sealed_files_are_passed_over_or_told(written):
+    """With the journals there, an unreadable index costs nothing; a damaged file is an error that says what to do."""
+    for step in range(100):
+        written.log({"a": float(step), "note": "x"}, step)
+    run = written.close()
+    before = told(run)
+    seal(written.directory)
+    (values,) = place_to_read(written.directory).glob("*.values.parquet")
+    values.write_bytes(b"nothing of the kind")
+    with pytest.raises(runhaven.StoreError, match="seal --again"):
+        told(Run(written.directory))
+    (index,) = place_to_read(written.directory).glob("*.index.json")
+    index.write_bytes(b"{}")
+
+    assert told(Run(written.directory)) == before
+    for path in written.directory.journal.iterdir():
+        path.unlink()
+    with pytest.raises(runhaven.StoreError, match="no journals any more"):
+        told(Run(written.directory))
+
+
+def test_a_run_is_sealed_by_its_reader(written):
+    """`Run.seal()` seals once, and the same object goes on reading, also what is logged afterwards."""
+    for step in range(30):
+        written.log({"a": float(step)}, step)
+    run = written.read()
+    before = told(run)
+    assert (run.seal(), run.seal()) == (True, False)
+    assert told(run) == before
+    written.log({"a": 99.0}, 30)
+    run.refresh()
+
+    assert [row["a"] for row in run.scan_history()][-1] == 99.0
+    assert run.curve("a").last.tolist()[-1] == 99.0
+    written.close()
+
+
 def test_big_integers_and_odd_words_survive(written):
     """Integers beyond float64, lone surrogates, empty rows and empty names come back as they were."""
     rows = [{"a": 2**62 + 1}, {"a": -(2**53) - 1}, {"a": 5}, {}, {"": "\ud800"}, {"\udfff": 1.0}, {"j": [1, None]}]
