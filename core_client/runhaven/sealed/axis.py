@@ -30,7 +30,7 @@ def aligned(rows: Integers, steps: Integers, others: Sequence[Chunk]) -> NDArray
     if len(others) == 1 and np.array_equal(others[0].rows, rows):
         return others[0].values
     found = np.full(len(rows), np.nan)
-    if not others or not len(rows):
+    if not len(rows) or not any(len(chunk.rows) for chunk in others):
         return found
     other_rows = np.concatenate([chunk.rows for chunk in others])
     other_steps = np.concatenate([chunk.steps for chunk in others])

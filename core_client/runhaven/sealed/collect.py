@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from runhaven.journal.reader import JournalReader
 from runhaven.platform.process import is_alive
-from runhaven.sealed.manifest import newest, place_to_read
+from runhaven.sealed.manifest import newest, place_to_read, unnamed
 from runhaven.sealed.seal import checksum
 from runhaven.sealed.view import read_view
 from runhaven.store.ids import is_ulid
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from runhaven.sealed.manifest import Manifest
     from runhaven.store.layout import RunDirectory, Store
 
-_OURS = re.compile(r"\.?([0-9a-f]{16}|manifest)\.")
-_ABANDONED_S = 3600.0
 _FORGOTTEN_S = 86400.0
 
 
@@ -40,7 +37,7 @@ def find_waste(run: RunDirectory) -> Waste:
     """Return what a run can do without; its journals only once all that they hold is sealed, whole and unharmed."""
     place = place_to_read(run)
     manifest = newest(place)
-    paths = _unnamed(place, manifest)
+    paths = unnamed(place, manifest)
     reason = _reason_to_stay(run, place, manifest)
     if not reason:
         paths += [path for path in run.journal.iterdir() if _writer(path) in manifest.positions]
@@ -82,16 +79,3 @@ def _reason_to_stay(run: RunDirectory, place: Path, manifest: Manifest) -> str:
     except OSError as error:
         return f"a sealed file cannot be read: {error}"
     return f"the sealed file {harmed[0]} has changed since it was written" if harmed else ""
-
-
-def _unnamed(place: Path, manifest: Manifest) -> list[Path]:
-    """Return files that a killed sealer left behind, and manifests that a later one stands for."""
-    if not place.is_dir():
-        return []
-    named = {*manifest.checksums, f"manifest.{manifest.number}.json"}
-    old = time.time() - _ABANDONED_S
-    return [
-        path
-        for path in place.iterdir()
-        if path.name not in named and _OURS.match(path.name) and (path.suffix == ".json" or path.stat().st_mtime < old)
-    ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from runhaven.store.layout import RunDirectory
 
 FORMAT = 1
+_OURS = re.compile(r"\.?([0-9a-f]{16}|manifest)\.")
+_ABANDONED_S = 3600.0
 _NAME = re.compile(r"manifest\.(\d+)\.json")
 
 
@@ -117,3 +121,18 @@ def place_to_write(run: RunDirectory) -> Path:
 
 def _elsewhere(run: RunDirectory) -> Path:
     return cache_of(run.path.parents[2]) / "sealed" / run.ulid
+
+
+def unnamed(place: Path, manifest: Manifest) -> list[Path]:
+    """Return files that a killed or beaten sealer left behind, and manifests that a later one stands for.
+
+    What is young may be another sealer's that is still at work.
+    """
+    named = {*manifest.checksums, f"manifest.{manifest.number}.json"}
+    old = time.time() - _ABANDONED_S
+    found: list[Path] = []
+    for path in place.iterdir() if place.is_dir() else ():
+        with contextlib.suppress(FileNotFoundError):
+            if path.name not in named and _OURS.match(path.name) and path.stat().st_mtime < old:
+                found.append(path)
+    return found

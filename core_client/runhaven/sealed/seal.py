@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from runhaven.errors import StoreError
 from runhaven.journal.reader import JournalReader
 from runhaven.journal.record import RowBlock
-from runhaven.sealed.manifest import Manifest, newest, place_to_read, place_to_write
+from runhaven.sealed.manifest import Manifest, newest, place_to_read, place_to_write, unnamed
 from runhaven.store.edits import Edits
 from runhaven.store.table import Tables
 
@@ -101,9 +101,10 @@ def seal(run: RunDirectory) -> Sealed | None:
             return None
         done, checksums = _write(place, work)
         if replace(work.manifest, checksums={**before.checksums, **checksums}).commit(place):
+            for path in unnamed(place, newest(place)):
+                path.unlink(missing_ok=True)
             return done
-        # Another sealer was first; its files may be these very ones.
-        _remove_unless_named(place, work.name)
+        # Another sealer was first. A third one may be writing these very files: they are left to a later sealer.
     return None
 
 
@@ -233,9 +234,3 @@ def _lines(events: Sequence[Event]) -> list[tuple[str, int, int, str, str]]:
                 continue
             found += [(event.writer, event.number, time, stream, text) for time, text in lines]
     return found
-
-
-def _remove_unless_named(place: Path, name: str) -> None:
-    if name not in newest(place).segments:
-        for part in FILES:
-            (place / f"{name}.{part}").unlink(missing_ok=True)

@@ -209,9 +209,17 @@ def _numbers(table: Any, column: str) -> NDArray[np.int64]:
 
 
 def _read_table(path: Path | str) -> Any:
+    """Read a whole file.
+
+    Raises:
+        StoreError: If it cannot be read.
+    """
     try:
         return parquet.read_parquet(path, batch_size=1 << 16).read_all()
-    except Exception as error:
+    except BaseException as error:
+        # What Rust calls a panic is no Exception.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         message = f"{path} is damaged ({error}). While the run's journals are there, `runhaven seal --again` mends it."
         raise StoreError(message) from error
 
