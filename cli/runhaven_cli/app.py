@@ -11,6 +11,7 @@ import click
 import runhaven
 from runhaven_cli.completion import completion
 from runhaven_cli.doctor import doctor
+from runhaven_cli.exporting import export
 from runhaven_cli.listing import ls
 from runhaven_cli.moving import cp, mv
 from runhaven_cli.removing import rm
@@ -60,7 +61,7 @@ def runhaven_command(context: click.Context, directory: Path | None) -> None:
     context.obj = directory
 
 
-for _command in (ui, ls, show, tail, mv, cp, rm, seal_command, gc, du, doctor, version, completion):
+for _command in (ui, ls, show, tail, export, mv, cp, rm, seal_command, gc, du, doctor, version, completion):
     runhaven_command.add_command(_command)
 
 

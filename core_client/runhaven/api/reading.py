@@ -6,8 +6,9 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
+from runhaven.api.frame import check_format, to_frame
 from runhaven.api.run import Run
 from runhaven.catalogue.filters import matches, ordered
 from runhaven.errors import NotFoundError, StoreError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Mapping
 
+    from runhaven.api.frame import Format
+    from runhaven.api.history import Keep
     from runhaven.catalogue.index import Catalogue
     from runhaven.catalogue.record import Record
     from runhaven.store.layout import RunDirectory
@@ -77,6 +80,47 @@ class Runs(Sequence[Run]):
     def __len__(self) -> int:
         """Count the runs."""
         return len(self._runs)
+
+    def histories(  # noqa: PLR0913 - W&B's arguments
+        self,
+        samples: int = 500,
+        keys: Sequence[str] | None = None,
+        x_axis: str = "_step",
+        format: Literal["default"] | Format = "default",  # noqa: A002 - W&B's argument
+        stream: str = "default",
+        *,
+        keep: Keep = "latest",
+    ) -> Any:
+        """Return the histories of all runs one below the other, each row with the `run_id` that it belongs to.
+
+        Args:
+            samples: How many rows of each run at most.
+            keys: Only rows that hold all of these; runs that never logged them are left out.
+            x_axis: What orders the rows of a run.
+            format: "default" or "rows" for a list of dicts, "pandas" or "polars" for a frame.
+            stream: "default", "system" for the load of the machines, or the name of another stream.
+            keep: "all" brings in what later sessions repeat, and what a rewind hides.
+
+        Raises:
+            ImportError: If the package that `format` names is missing.
+            NotFoundError: If no run logged the keys.
+            UsageError: If `format` or `keep` is not known.
+        """
+        form = "rows" if format == "default" else format
+        check_format(form)
+        rows: list[dict[str, Any]] = []
+        missing: NotFoundError | None = None
+        for run in self:
+            fresh = type(run)(run.directory)
+            try:
+                own = fresh.history(samples, keys, x_axis, stream=stream, keep=keep, format="rows")
+            except NotFoundError as error:
+                missing = error
+            else:
+                rows += [{"run_id": run.id} | row | {"run_id": run.id} for row in own]
+        if missing is not None and not rows:
+            raise missing
+        return to_frame(rows, form)
 
     def __repr__(self) -> str:
         """Show how many there are."""
