@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from runhaven.errors import NotFoundError, UsageError
 from runhaven.value import flatten, to_cell
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from typing import BinaryIO
 
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     Progress = Callable[[float], None]
 
 _BATCH = 4096
-_LONG = [Field("run", "w"), Field("id", "w"), Field("stream", "w"), Field("key", "w")]
-_LONG += [Field("step", "i"), Field("time", "t"), Field("value", "*")]
+_LONG = [
+    *(Field(name, "w") for name in ("run", "id", "stream", "key")),
+    Field("step", "i"), Field("time", "t"), Field("value", "*"),
+]  # fmt: skip
 _OWN = [Field("_step", "i"), Field("_timestamp", "f"), Field("_runtime", "f")]
 
 

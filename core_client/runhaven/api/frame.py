@@ -68,7 +68,7 @@ def _to_pandas(pandas: Any, rows: list[dict[str, Any]]) -> Any:
 def _series(polars: Any, key: str, rows: Sequence[dict[str, Any]]) -> Any:
     """Return a column; what has no type of its own there becomes text, integers among floats become floats."""
     values = [row.get(key) for row in rows]
-    kinds = {type(value) for value in values if value is not None}
+    kinds: set[type] = {type(value) for value in values if value is not None}
     if kinds == {int, float}:
         values = [None if value is None else float(value) for value in values]
     elif len(kinds) > 1 or kinds & {dict, list}:

@@ -81,7 +81,7 @@ class Runs(Sequence[Run]):
         """Count the runs."""
         return len(self._runs)
 
-    def histories(  # noqa: PLR0913 - W&B's arguments
+    def histories(
         self,
         samples: int = 500,
         keys: Sequence[str] | None = None,
@@ -258,6 +258,24 @@ class Api:
         if len(found) == 1:
             return found[0] if isinstance(found[0], Run) else self._by_ulid(found[0].ulid)
         raise NotFoundError(_ambiguous(path, found) if found else _unknown(path, among, self._store))
+
+    def sql(self, query: str, format: Format = "rows") -> Any:  # noqa: A002 - as in `history`
+        """Return the answer to a question in SQL over `runs`, `points`, `values`, `events` and `console`; needs DuckDB.
+
+        Args:
+            query: One SELECT; nothing can be changed.
+            format: "rows" for a list of dicts, "pandas" or "polars" for a frame.
+
+        Raises:
+            ImportError: If a package is missing.
+            NotFoundError: If there are no runs.
+            UsageError: If DuckDB does not understand the query, or `format` is not known.
+        """
+        from runhaven.api.sql import ask, to_rows
+
+        check_format(format)
+        with ask(self, query) as answer:
+            return to_rows(answer, format)
 
     def forget(self, run: Run) -> None:
         """Free the memory that a run's rows take; it is read again when asked for."""

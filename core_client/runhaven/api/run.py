@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -351,7 +352,7 @@ class Run(Editing, Familiar):
         rows = by_time({one: scan.rows(min_step=min_step, max_step=max_step) for one, scan in scans.items()})
         yield from rows if keys is None else only(rows, ["_step", *(["_node"] if len(scans) > 1 else []), *keys])
 
-    def history(
+    def history(  # noqa: PLR0913 - W&B's arguments, and ours
         self,
         samples: int = 500,
         keys: Sequence[str] | None = None,
@@ -388,8 +389,8 @@ class Run(Editing, Familiar):
             streams = streams_of(data, stream)
             check_keys([*(keys or []), *axis], keys_of(data, streams), self.name)
             each = -(-samples // max(1, len(streams)))
-            named = {"origin_us": began, "samples": each, "keys": wanted, "x_axis": x_axis, "keep": keep}
-            found = list(by_time({one: bucketed(data, stream=one, **named) for one in streams}))
+            ask = partial(bucketed, data, origin_us=began, samples=each, keys=wanted, x_axis=x_axis, keep=keep)
+            found = list(by_time({one: ask(stream=one) for one in streams}))
         return to_frame(found, format or (None if pandas else "rows"))
 
     def export(self, path: str | os.PathLike[str], format: FileFormat | None = None, **choice: Any) -> Path:  # noqa: A002 - as in `history`

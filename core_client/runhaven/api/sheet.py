@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 FileFormat: TypeAlias = Literal["parquet", "csv", "jsonl"]
 
-ABSENT: Any = type("Absent", (), {"__repr__": lambda _: "ABSENT", "__slots__": ()})()
+ABSENT: Any = object()
 """Stands where a row has no such cell at all."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,8 +40,14 @@ class Field(NamedTuple):
     kind: str
 
 
-class Repeated(NamedTuple):
-    """A column of one value."""
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A column of one value.
+
+    Attributes:
+        value: The value.
+        count: How often it comes.
+    """
 
     value: Any
     count: int

@@ -8,7 +8,7 @@ from runhaven.api.history import hidden_from
 from runhaven.store.table import cell
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from runhaven.api.data import RunData
     from runhaven.api.history import Keep
@@ -67,7 +67,7 @@ def _stretch(table: Table, place: int, limit: int | None, fixes: Fixes | None) -
     values = column if kind in "fis" else [cell(kind, value) for value in column]
     if limit is None and fixes is None:
         return Stretch(key, kind, steps, times, values)
-    fixed = fixes.values if fixes else {}
+    fixed: Mapping[int, Any] = fixes.values if fixes else {}
     kept = [
         at for at, step in enumerate(steps) if (limit is None or step < limit) and fixed.get(step, step) is not None
     ]
