@@ -99,7 +99,7 @@ def _opened(path: Path, form: FileFormat) -> Generator[Any]:
     if form == "parquet" and sys.stdout.isatty():
         message = "Parquet is not for a terminal; name a file with -o."
         raise click.UsageError(message)
-    yield click.get_binary_stream("stdout")
+    yield sys.stdout.buffer
 
 
 @contextmanager

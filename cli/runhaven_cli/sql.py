@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from decimal import Decimal
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,12 @@ _SCREEN = 100
 
 @click.command()
 @click.argument("query")
-@click.option("-n", "--limit", type=click.IntRange(1), help=f"How many rows at most. Default: {_SCREEN} in a terminal's table, else all.")
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(1),
+    help=f"How many rows at most. Default: {_SCREEN} in a terminal's table, else all.",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @json_option
 @click.pass_context
@@ -39,7 +45,7 @@ def sql(context: click.Context, query: str, *, limit: int | None, as_csv: bool, 
             fields = [Field(name, "*") for name in answer.columns]
             rows = _rows(answer, limit)
             parts = iter(lambda: list(islice(rows, _SCREEN)), [])
-            write(click.get_binary_stream("stdout"), "csv", fields, (list(zip(*part, strict=True)) for part in parts))
+            write(sys.stdout.buffer, "csv", fields, (list(zip(*part, strict=True)) for part in parts))
         elif as_json:
             echo_json([dict(zip(answer.columns, row, strict=True)) for row in _rows(answer, limit)])
         else:
@@ -63,9 +69,7 @@ def _plain(value: Any) -> Any:
 def _echo_table(answer: Answer, limit: int) -> None:
     rows = list(_rows(answer, limit + 1))
     shown = rows[:limit]
-    is_number = [
-        any(isinstance(row[at], int | float) for row in shown) for at in range(len(answer.columns))
-    ]
+    is_number = [any(isinstance(row[at], int | float) for row in shown) for at in range(len(answer.columns))]
     right = [at for at, known in enumerate(is_number) if known]
     cells = [[_cell(value) for value in row] for row in shown]
     click.echo(table(cells, head=answer.columns, right=right))

@@ -14,6 +14,7 @@ from runhaven.sealed.manifest import newest, place_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from runhaven.api.data import RunData
     from runhaven.api.run import Run
@@ -33,7 +34,7 @@ FIELDS = {
 """The columns of each table, as `sheet.write` takes them."""
 
 
-def batches(table: str, runs: Sequence[Run], files: dict[str, str]) -> Iterator[Batch]:
+def batches(table: str, runs: Sequence[Run], files: dict[Path, str]) -> Iterator[Batch]:
     """Yield what of a table the sealed files do not tell, a run at a time.
 
     Args:
@@ -61,12 +62,12 @@ def _is_plain(run: Run, data: RunData) -> bool:
     return not (data.resumed or data.edits.renames or data.edits.corrections or run.parent)
 
 
-def _note_files(run: Run, table: str, files: dict[str, str]) -> None:
+def _note_files(run: Run, table: str, files: dict[Path, str]) -> None:
     place = place_to_read(run.directory).resolve()
     for segment in newest(place).segments:
         path = place / f"{segment}.{table}.parquet"
         if path.exists():
-            files[str(path)] = run.ulid
+            files[path] = run.ulid
 
 
 def _points(ulid: str, stream: str, found: Stretch) -> Iterator[Batch]:

@@ -148,9 +148,20 @@ def _write_parquet(file: BinaryIO, fields: Sequence[Field], batches: Iterable[Ba
     kinds = _arrow_types(arrow)
     split = [one for field in fields for one in _split(field)]
     schema = arrow.Schema([arrow.Field(field.name, kinds[field.kind], nullable=True) for field in split])
-    columns = (_arrow_columns(arrow, kinds, fields, batch) for batch in batches)
-    found = (arrow.RecordBatch.from_arrays(arrays, schema=schema) for arrays in columns)
-    parquet.write_parquet(arrow.RecordBatchReader.from_batches(schema, found), file, compression="zstd(1)")
+    failures: list[Exception] = []
+
+    def found() -> Iterator[Any]:
+        try:
+            for batch in batches:
+                yield arrow.RecordBatch.from_arrays(_arrow_columns(arrow, kinds, fields, batch), schema=schema)
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    try:
+        parquet.write_parquet(arrow.RecordBatchReader.from_batches(schema, found()), file, compression="zstd(1)")
+    except Exception as error:  # noqa: BLE001 - of whatever went wrong in our own batches, only a text comes back
+        raise (failures[0] if failures else error) from None
 
 
 def _arrow_types(arrow: Any) -> dict[str, Any]:
@@ -178,8 +189,8 @@ def _arrow(arrow: Any, kinds: dict[str, Any], kind: str, column: Iterable[Any]) 
         return [_from_buffer(arrow, column).cast(kinds[kind])]
     change = _CHANGES[kind]
     values = [None if value is None or value is ABSENT else change(value) for value in column]
-    if kind == "t":
-        return [arrow.Array(values, type=kinds["i"]).cast(kinds[kind])]
+    if kind in "tw":
+        return [arrow.Array(values, type=kinds["i" if kind == "t" else "s"]).cast(kinds[kind])]
     return [arrow.Array(values, type=kinds[kind])]
 
 
@@ -193,6 +204,7 @@ _CHANGES: dict[str, Callable[[Any], Any]] = {
     "t": int,
     "b": bool,
     "s": _word,
+    "w": _word,
     "j": lambda value: _word(json.dumps(finite(value), ensure_ascii=False)),
 }
 

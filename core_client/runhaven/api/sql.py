@@ -15,10 +15,9 @@ from runhaven.api.live import FIELDS, batches
 from runhaven.api.sheet import finite, write
 from runhaven.errors import NotFoundError, UsageError
 from runhaven.missing import require
-from runhaven.sealed.manifest import place_to_read
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from runhaven.api.frame import Format
     from runhaven.api.reading import Api
@@ -33,7 +32,7 @@ _VIEWS = {
     "console": f"writer, number, {_TIME}, stream, text",
 }
 _ONLY = {"values": "type <> '-'", "events": "event <> 'rows'"}
-_FORBIDDEN = "is not a question; `sql` only reads. Write one SELECT (FROM, WITH, DESCRIBE and SUMMARIZE are fine too)."
+_FORBIDDEN = "that is not one question; `sql` only reads. Write one SELECT (FROM, WITH, DESCRIBE, SUMMARIZE and EXPLAIN serve too)."
 
 
 class Answer(NamedTuple):
@@ -68,7 +67,7 @@ def ask(api: Api, query: str) -> Generator[Answer]:
     with tempfile.TemporaryDirectory(prefix="runhaven-sql-") as name, duckdb.connect(":memory:", config=off) as base:
         try:
             _check(duckdb, query)
-            _Tables(api, base, Path(name)).make(query)
+            _Tables(api, base, Path(name).resolve()).make(query)
             found = base.execute(query)
             columns = [column[0] for column in found.description]
             yield Answer(columns, iter(lambda: found.fetchmany(_AT_ONCE), []))
@@ -83,8 +82,7 @@ def _check(duckdb: Any, query: str) -> None:
         rest = re.sub(r"(?is)^\s*explain\s+(analyze\s+|\(.*?\)\s*)?", "", query)
         kinds = [statement.type.name for statement in duckdb.extract_statements(rest)]
     if kinds != ["SELECT"]:
-        message = f"{' and '.join(kinds) or 'nothing'} {_FORBIDDEN}"
-        raise UsageError(message)
+        raise UsageError(_FORBIDDEN)
 
 
 def _one_line(text: str) -> str:
@@ -100,6 +98,7 @@ class _Tables:
         self._api = api
         self._base = base
         self._folder = folder
+        self._places: set[Path] = set()
 
     def make(self, query: str) -> None:
         """Make all tables; those that the query does not name stay empty."""
@@ -107,13 +106,13 @@ class _Tables:
         runs = list(self._api.runs()) if named else []
         self._base.execute("CREATE SCHEMA runhaven")
         self._make_runs()
-        places = {place_to_read(run.directory).resolve() for run in runs}
         for name in _VIEWS:
             self._make_view(name, runs if name in named else [])
         root = self._api.store.root.resolve()
-        allowed = [root, self._folder.resolve(), *(place for place in places if not place.is_relative_to(root))]
+        # What a machine sealed of a store that it cannot write lies elsewhere.
+        allowed = [self._folder, root, *(place for place in self._places if not place.is_relative_to(root))]
         self._base.execute(
-            f"SET temp_directory = {_text(self._folder)}; SET allowed_directories = {_texts([f'{one}/' for one in allowed])};"
+            f"SET temp_directory = {_text(self._folder)}; SET allowed_directories = {_texts(allowed)}; "
             "SET enable_external_access = false; SET lock_configuration = true"
         )
 
@@ -121,32 +120,46 @@ class _Tables:
         catalogue = self._api.catalogue
         rows = [_row(run) for run in (self._api.runs() if catalogue is None else catalogue.page())]
         if not rows:
-            message = f"there are no runs in {self._api.store.root} to ask about. The first `runhaven.init()` makes one."
+            message = (
+                f"there are no runs in {self._api.store.root} to ask about. The first `runhaven.init()` makes one."
+            )
             raise NotFoundError(message)
         path = self._folder / "runs.parquet"
         with path.open("xb") as file:
             write_facts(rows, file, "parquet")
         times = ", ".join(f"make_timestamp(epoch_us({name})) AS {name}" for name in ("created", "updated"))
         trees = "tags::JSON::VARCHAR[] AS tags, config::JSON AS config, summary::JSON AS summary"
-        self._base.execute(f"CREATE TABLE runs AS SELECT * REPLACE ({times}, {trees}) FROM {_parquet([path])}")
+        self._base.execute(f"CREATE TABLE runs AS SELECT * REPLACE ({times}, {trees}) FROM {_parquet([path])}")  # noqa: S608 - of our own names
 
     def _make_view(self, name: str, runs: Sequence[Run]) -> None:
         live = self._folder / f"{name}.parquet"
-        files: dict[str, str] = {}
+        files: dict[Path, str] = {}
         with live.open("xb") as file:
             write(file, "parquet", FIELDS[name], batches(name, runs, files))
-        parts = [f"SELECT run, {_VIEWS[name]} FROM {_parquet([live])}"]
+        parts = [f"SELECT run, {_VIEWS[name]} FROM {_parquet([live])}"]  # noqa: S608 - of our own names
         if files:
+            links = self._link(files)
             self._base.execute(
-                f"CREATE TABLE runhaven.{name} AS SELECT unnest({_texts(files)}) AS filename, unnest({_texts(files.values())}) AS run"
+                f"CREATE TABLE runhaven.{name} AS "
+                f"SELECT unnest({_texts(links)}) AS filename, unnest({_texts(files.values())}) AS run"
             )
-            sealed = f"{_parquet([Path(file) for file in files], has_names=True)} JOIN runhaven.{name} USING (filename)"
-            parts.append(f"SELECT run, {_VIEWS[name]} FROM {sealed} WHERE {_ONLY.get(name, 'true')}")
+            sealed = f"{_parquet(links, has_names=True)} JOIN runhaven.{name} USING (filename)"
+            parts.append(f"SELECT run, {_VIEWS[name]} FROM {sealed} WHERE {_ONLY.get(name, 'true')}")  # noqa: S608 - of our own names
         columns = ["run", "id", "project", *(part.rpartition(" ")[2] for part in _VIEWS[name].split(", "))]
         self._base.execute(
             f'CREATE VIEW "{name}" AS SELECT {", ".join(columns)} FROM ({" UNION ALL ".join(parts)}) AS found '
-            "JOIN (SELECT ulid AS run, id, project FROM runs) AS named USING (run)"
+            "JOIN (SELECT ulid AS run, id, project FROM runs) AS named USING (run)"  # noqa: S608 - of our own names
         )
+
+    def _link(self, files: Iterable[Path]) -> list[Path]:
+        """Return links to files: whatever the store is called, their names are no pattern to DuckDB."""
+        links: list[Path] = []
+        for place, file in enumerate(files):
+            link = self._folder / f"{place}-{file.name}"
+            link.symlink_to(file)
+            self._places.add(file.parent)
+            links.append(link)
+        return links
 
 
 def _row(run: Any) -> dict[str, Any]:
@@ -167,9 +180,7 @@ def _texts(words: Any) -> str:
 
 
 def _parquet(paths: Sequence[Path], *, has_names: bool = False) -> str:
-    # What would be a pattern in a path is meant as it is.
-    exact = [re.sub(r"[*?\[]", r"[\g<0>]", str(path)) for path in paths]
-    return f"read_parquet({_texts(exact)}{', filename = true' if has_names else ''})"
+    return f"read_parquet({_texts(paths)}{', filename = true' if has_names else ''})"
 
 
 def to_rows(answer: Answer, form: Format) -> Any:

@@ -49,10 +49,11 @@ def stretches(
     places = [
         (key, table, place)
         for table in data.tables(stream)
+        if len(table)
         for place, (key, _) in enumerate(table.schema.cells)
         if keys is None or key in keys
     ]
-    for key, table, place in sorted(places, key=lambda found: found[0]):
+    for key, table, place in sorted(places, key=lambda found: (found[0], found[1].writer, found[1].numbers[0])):
         fixes = data.edits.of(stream, key, table.writer)
         found = _stretch(table, place, hidden.get(table.writer, {}).get(key), fixes)
         if len(found.steps):
