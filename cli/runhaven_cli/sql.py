@@ -63,7 +63,8 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
-    return value if isinstance(value, bool | int | float | str | list | dict | None) else str(value)
+    is_plain = value is None or isinstance(value, bool | int | float | str | list | dict)
+    return value if is_plain else str(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
 def _echo_table(answer: Answer, limit: int) -> None:

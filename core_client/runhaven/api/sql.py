@@ -146,10 +146,9 @@ class _Tables:
             sealed = f"{_parquet(links, has_names=True)} JOIN runhaven.{name} USING (filename)"
             parts.append(f"SELECT run, {_VIEWS[name]} FROM {sealed} WHERE {_ONLY.get(name, 'true')}")  # noqa: S608 - of our own names
         columns = ["run", "id", "project", *(part.rpartition(" ")[2] for part in _VIEWS[name].split(", "))]
-        self._base.execute(
-            f'CREATE VIEW "{name}" AS SELECT {", ".join(columns)} FROM ({" UNION ALL ".join(parts)}) AS found '
-            "JOIN (SELECT ulid AS run, id, project FROM runs) AS named USING (run)"  # noqa: S608 - of our own names
-        )
+        found = f"SELECT {', '.join(columns)} FROM ({' UNION ALL '.join(parts)})"  # noqa: S608 - of our own names
+        named = "(SELECT ulid AS run, id, project FROM runs)"
+        self._base.execute(f'CREATE VIEW "{name}" AS {found} AS found JOIN {named} AS named USING (run)')
 
     def _link(self, files: Iterable[Path]) -> list[Path]:
         """Return links to files: whatever the store is called, their names are no pattern to DuckDB."""

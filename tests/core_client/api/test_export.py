@@ -67,7 +67,7 @@ def test_cells_of_csv_are_exact(run):
     """Floats are written with all their digits, integers whole; an absent cell is empty."""
     found = list(csv.DictReader(io.StringIO(exported([run], "csv").decode())))
 
-    assert [float(row["loss"]) for row in found][0] == 0.1 + 0.2
+    assert float(found[0]["loss"]) == 0.1 + 0.2
     assert [row["loss"] for row in found[1:4]] == ["NaN", "Infinity", "-Infinity"]
     assert [row["n"] for row in found] == [str(2**60 + 1), str(-(2**63)), "", "", "7"]
     assert (found[0]["text"], found[0]["flag"], found[1]["flag"]) == ('a,"b"\n', "true", "")
@@ -106,17 +106,25 @@ def test_long_lines_of_json_hold_the_values_themselves(run):
     assert found[0].keys() == {"run", "id", "stream", "key", "step", "time", "value"}
 
 
-def test_what_does_not_count_is_not_exported(written, tmp_path):
-    """Points that a later session repeats are left out; renamed and corrected ones are as they are by now."""
-    for step in range(4):
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_what_does_not_count_is_not_exported(written, is_sealed):
+    """Points that a later session repeats are left out; renamed and corrected ones are as they are by now, in SQL too."""
+    for step in range(5):
         written.log({"loss": float(step)}, step)
     written.session(resumed=True)
-    written.log({"loss": 20.0}, 2)
+    written.log({"loss": 20.0}, 3)
     run = written.close()
-    run.rename_series("loss", "train/loss") if hasattr(run, "rename_series") else None
+    if is_sealed:
+        seal(run.directory)
+    run.rename_metric("loss", "train/loss")
+    run.correct("train/loss", 1, 0.125)
+    run.correct("train/loss", 2, None)
     rows = [json.loads(line) for line in exported([run], "jsonl", shape="long").splitlines()]
+    points = Api().sql("select key, step, value from points order by step")
 
-    assert sorted((row["step"], row["value"]) for row in rows) == [(0, 0.0), (1, 1.0), (2, 20.0)]
+    assert sorted((row["step"], row["value"]) for row in rows) == [(0, 0.0), (1, 0.125), (3, 20.0)]
+    assert {row["key"] for row in rows} == {"train/loss"}
+    assert points == [{"key": row["key"], "step": row["step"], "value": row["value"]} for row in rows]
 
 
 def test_several_runs_share_the_columns(write):
@@ -156,7 +164,7 @@ def test_the_machines_load_is_a_stream(run):
         (node, step + 0.5) for node in "ab" for step in range(3)
     ]
     assert len(run.history(stream="system", format="rows")) == 6
-    assert list(run.scan_history(stream="node=a"))[0].keys() == {"_step", "_timestamp", "_runtime", "cpu"}
+    assert next(run.scan_history(stream="node=a")).keys() == {"_step", "_timestamp", "_runtime", "cpu"}
 
 
 @pytest.mark.parametrize("form", ["pandas", "polars"])
@@ -167,7 +175,7 @@ def test_a_history_is_the_frame_that_is_asked_for(run, form):
 
     assert isinstance(frame, package.DataFrame)
     assert list(frame["_step"]) == list(range(5))
-    assert list(frame["loss"])[0] == 0.1 + 0.2
+    assert frame["loss"].to_list()[0] == 0.1 + 0.2
     with pytest.raises(UsageError, match="choose 'rows'"):
         run.history(format="numpy")
 
@@ -188,4 +196,4 @@ def test_histories_are_one_below_the_other(write):
     with pytest.raises(NotFoundError, match="'z'"):
         runs.histories(keys=["z"])
     with pytest.raises(UsageError, match="choose 'rows'"):
-        runs.histories(format="arrow")
+        runs.histories(format="arrow")  # pyright: ignore[reportArgumentType] - a mistake
