@@ -12,11 +12,13 @@ import runhaven
 from runhaven_cli.collecting import gc
 from runhaven_cli.completion import completion
 from runhaven_cli.doctor import doctor
+from runhaven_cli.exporting import export
 from runhaven_cli.listing import ls
 from runhaven_cli.moving import cp, mv
 from runhaven_cli.removing import rm
 from runhaven_cli.sealing import seal_command
 from runhaven_cli.showing import show
+from runhaven_cli.sql import sql
 from runhaven_cli.tailing import tail
 from runhaven_cli.ui import ui
 from runhaven_cli.usage import du
@@ -61,7 +63,7 @@ def runhaven_command(context: click.Context, directory: Path | None) -> None:
     context.obj = directory
 
 
-for _command in (ui, ls, show, tail, mv, cp, rm, seal_command, gc, du, doctor, version, completion):
+for _command in (ui, ls, show, tail, export, sql, mv, cp, rm, seal_command, gc, du, doctor, version, completion):
     runhaven_command.add_command(_command)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runhaven.journal.record import bounds
 from runhaven.store.table import Tables
+from runhaven.value import to_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,6 +96,22 @@ class RunData(NamedTuple):
         sealed = self.sealed.all_series() if self.sealed else ()
         found = {self.edits.name(stream, series.key) for series in sealed if series.stream == stream}
         return found | {key for of, key in self.view.tables.series if of == stream}
+
+    def kinds(self, stream: str) -> dict[str, set[str]]:
+        """Return the types that the cells of each series of a stream have, corrections included."""
+        found: dict[str, set[str]] = {}
+        for series in self.sealed.all_series() if self.sealed else ():
+            if series.stream == stream:
+                types = {"s" if part.type == "S" else part.type for part in (*series.points, *series.texts)}
+                found.setdefault(self.edits.name(stream, series.key), set()).update(types)
+        for table in self.view.tables.of_stream(stream):
+            for key, kind in table.schema.cells:
+                found.setdefault(key, set()).add(kind)
+        for one in self.edits.corrections:
+            key = self.edits.name(stream, one.key, since=one.stamp)
+            if one.stream == stream and key in found and one.value is not None:
+                found[key].add(to_cell(one.value)[0])
+        return found
 
     @property
     def resumed(self) -> dict[str, int | None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import heapq
-import importlib
 from importlib.util import find_spec
 from operator import lt
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
@@ -229,31 +228,21 @@ def _bucket(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return bucket
 
 
-def check_keys(keys: Iterable[str], data: RunData, stream: str, name: str) -> None:
+def check_keys(keys: Iterable[str], logged: set[str], name: str) -> None:
     """Make sure that a run logged all of `keys`.
 
     Args:
         keys: The keys.
-        data: The run's rows.
-        stream: The stream that they belong to.
+        logged: All that it logged.
         name: What the run is called, for the message.
 
     Raises:
         NotFoundError: If it did not.
     """
-    known = data.keys(stream) | set(OWN_KEYS)
+    known = logged | set(OWN_KEYS)
     for key in (key for key in keys if key not in known):
         near = difflib.get_close_matches(key, known, n=3)
         others = ", ".join(map(repr, sorted(known - set(OWN_KEYS))[:20])) or "none"
         hint = f"Did you mean {', '.join(map(repr, near))}?" if near else f"It has {others}."
         message = f"run {name} never logged {key!r}. {hint}"
         raise NotFoundError(message)
-
-
-def to_frame(rows: list[dict[str, Any]]) -> Any:
-    """Return rows as a `pandas.DataFrame`; the rows themselves where pandas is missing."""
-    try:
-        pandas: Any = importlib.import_module("pandas")
-    except ImportError:
-        return rows
-    return pandas.DataFrame(rows)

@@ -6,8 +6,9 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
+from runhaven.api.frame import check_format, to_frame
 from runhaven.api.run import Run
 from runhaven.catalogue.filters import matches, ordered
 from runhaven.errors import NotFoundError, StoreError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Mapping
 
+    from runhaven.api.frame import Format
+    from runhaven.api.history import Keep
     from runhaven.catalogue.index import Catalogue
     from runhaven.catalogue.record import Record
     from runhaven.store.layout import RunDirectory
@@ -77,6 +80,47 @@ class Runs(Sequence[Run]):
     def __len__(self) -> int:
         """Count the runs."""
         return len(self._runs)
+
+    def histories(
+        self,
+        samples: int = 500,
+        keys: Sequence[str] | None = None,
+        x_axis: str = "_step",
+        format: Literal["default"] | Format = "default",  # noqa: A002 - W&B's argument
+        stream: str = "default",
+        *,
+        keep: Keep = "latest",
+    ) -> Any:
+        """Return the histories of all runs one below the other, each row with the `run_id` that it belongs to.
+
+        Args:
+            samples: How many rows of each run at most.
+            keys: Only rows that hold all of these; runs that never logged them are left out.
+            x_axis: What orders the rows of a run.
+            format: "default" or "rows" for a list of dicts, "pandas" or "polars" for a frame.
+            stream: "default", "system" for the load of the machines, or the name of another stream.
+            keep: "all" brings in what later sessions repeat, and what a rewind hides.
+
+        Raises:
+            ImportError: If the package that `format` names is missing.
+            NotFoundError: If no run logged the keys.
+            UsageError: If `format` or `keep` is not known.
+        """
+        form = "rows" if format == "default" else format
+        check_format(form)
+        rows: list[dict[str, Any]] = []
+        missing: NotFoundError | None = None
+        for run in self:
+            fresh = type(run)(run.directory)
+            try:
+                own = fresh.history(samples, keys, x_axis, stream=stream, keep=keep, format="rows")
+            except NotFoundError as error:
+                missing = error
+            else:
+                rows += [{"run_id": run.id} | row | {"run_id": run.id} for row in own]
+        if missing is not None and not rows:
+            raise missing
+        return to_frame(rows, form)
 
     def __repr__(self) -> str:
         """Show how many there are."""
@@ -214,6 +258,24 @@ class Api:
         if len(found) == 1:
             return found[0] if isinstance(found[0], Run) else self._by_ulid(found[0].ulid)
         raise NotFoundError(_ambiguous(path, found) if found else _unknown(path, among, self._store))
+
+    def sql(self, query: str, format: Format = "rows") -> Any:  # noqa: A002 - as in `history`
+        """Return the answer to a question in SQL over `runs`, `points`, `values`, `events` and `console`; needs DuckDB.
+
+        Args:
+            query: One SELECT; nothing can be changed.
+            format: "rows" for a list of dicts, "pandas" or "polars" for a frame.
+
+        Raises:
+            ImportError: If a package is missing.
+            NotFoundError: If there are no runs.
+            UsageError: If DuckDB does not understand the query, or `format` is not known.
+        """
+        from runhaven.api.sql import ask, to_rows
+
+        check_format(format)
+        with ask(self, query) as answer:
+            return to_rows(answer, format)
 
     def forget(self, run: Run) -> None:
         """Free the memory that a run's rows take; it is read again when asked for."""

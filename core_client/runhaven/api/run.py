@@ -5,13 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from runhaven.api.data import RunData
 from runhaven.api.editing import Editing
 from runhaven.api.familiar import Familiar
-from runhaven.api.history import OWN_KEYS, Scan, bucketed, check_keys, only, to_frame
+from runhaven.api.frame import to_frame
+from runhaven.api.history import OWN_KEYS, Scan, bucketed, check_keys, only
 from runhaven.api.series import list_series
+from runhaven.api.streams import by_time, keys_of, streams_of
 from runhaven.journal.reader import JournalReader
 from runhaven.journal.record import Event
 from runhaven.platform.process import is_alive
@@ -21,10 +25,13 @@ from runhaven.store.liveness import state
 from runhaven.store.view import RunView
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator, Mapping, Sequence
 
+    from runhaven.api.frame import Format
     from runhaven.api.history import Keep
     from runhaven.api.series import Curve, Series
+    from runhaven.api.sheet import FileFormat
     from runhaven.journal.record import Damage
     from runhaven.metric import Metric
     from runhaven.platform.process import ProcessIdentity
@@ -344,22 +351,24 @@ class Run(Editing, Familiar):
             page_size: Accepted for W&B's sake.
             min_step: Leave out the rows before this step.
             max_step: Leave out this step and the rows after it.
-            stream: "default", or the name of another stream.
+            stream: "default", "system" for the load of the machines, or the name of another stream.
             keep: "all" brings in what later sessions repeat, and what a rewind hides.
 
         Yields:
-            A dict with `_step`, `_timestamp` (seconds since the epoch), `_runtime` (seconds) and the values.
+            A dict with `_step`, `_timestamp` (seconds since the epoch), `_runtime` (seconds) and the values; with
+            `_node` for the load of several machines.
 
         Raises:
             UsageError: If `keep` is not known.
         """
         with self._lock:
             began = self._directory.manifest().began
-            found = Scan(self._data, stream=_stream(stream), origin_us=began, keep=keep)
-        rows = found.rows(min_step=min_step, max_step=max_step)
-        yield from rows if keys is None else only(rows, ["_step", *keys])
+            data = self._data
+            scans = {one: Scan(data, stream=one, origin_us=began, keep=keep) for one in streams_of(data, stream)}
+        rows = by_time({one: scan.rows(min_step=min_step, max_step=max_step) for one, scan in scans.items()})
+        yield from rows if keys is None else only(rows, ["_step", *(["_node"] if len(scans) > 1 else []), *keys])
 
-    def history(
+    def history(  # noqa: PLR0913 - W&B's arguments, and ours
         self,
         samples: int = 500,
         keys: Sequence[str] | None = None,
@@ -368,6 +377,7 @@ class Run(Editing, Familiar):
         stream: str = "default",
         *,
         keep: Keep = "latest",
+        format: Format | None = None,  # noqa: A002 - as W&B calls it
     ) -> Any:
         """Return the rows, or at most `samples` buckets of them when there are more.
 
@@ -379,24 +389,53 @@ class Run(Editing, Familiar):
             keys: Only rows that hold all of these.
             x_axis: What orders the rows: "_step", "_timestamp", "_runtime" or a key.
             pandas: Return a `pandas.DataFrame` when pandas is installed.
-            stream: "default", or the name of another stream.
+            stream: "default", "system" for the load of the machines (with `_node` if there are several), or another.
             keep: "all" brings in what later sessions repeat, and what a rewind hides.
+            format: "rows", "pandas" or "polars", whatever `pandas` says.
 
         Raises:
+            ImportError: If the package that `format` names is missing.
             NotFoundError: If a key was never logged.
-            UsageError: If `keep` is not known.
+            UsageError: If `keep` or `format` is not known.
         """
         axis = [] if x_axis in OWN_KEYS else [x_axis]
         wanted = None if keys is None else [*keys, *axis]
         with self._lock:
             data, began = self._data, self._directory.manifest().began
-            self._check_keys([*(keys or []), *axis], _stream(stream))
-            names = {"stream": _stream(stream), "x_axis": x_axis}
-            found = bucketed(data, origin_us=began, samples=samples, keys=wanted, keep=keep, **names)
-        return to_frame(found) if pandas else found
+            streams = streams_of(data, stream)
+            check_keys([*(keys or []), *axis], keys_of(data, streams), self.name)
+            each = -(-samples // max(1, len(streams)))
+            ask = partial(bucketed, data, origin_us=began, samples=each, keys=wanted, x_axis=x_axis, keep=keep)
+            found = list(by_time({one: ask(stream=one) for one in streams}))
+        return to_frame(found, format or (None if pandas else "rows"))
+
+    def export(self, path: str | os.PathLike[str], format: FileFormat | None = None, **choice: Any) -> Path:  # noqa: A002 - as in `history`
+        """Write its rows to a file, exactly, and return where that is.
+
+        Args:
+            path: The file; it is replaced once the new one is whole.
+            format: "parquet", "csv" or "jsonl"; by default what the name ends with.
+            **choice: `shape="long"` for a row a point, `stream=` as for `history` or "all", and `keys=`.
+
+        Raises:
+            NotFoundError: If it never logged one of the keys.
+            UsageError: If the format is not known, or the file cannot be written.
+        """
+        from runhaven.api.export import Choice, format_of, replacing, write_history
+
+        found = Path(path)
+        form = format_of(found, format)
+        with replacing(found) as file:
+            write_history([self], file, form, Choice(**choice))
+        return found
 
     def _check_keys(self, keys: Sequence[str], stream: str) -> None:
-        check_keys(keys, self._data, stream, self.name)
+        check_keys(keys, self._data.keys(stream), self.name)
+
+    @property
+    def stored(self) -> RunData:
+        """The rows as they are stored, sealed or not, for those that read them column by column."""
+        return self._data
 
     def logs(self, after: int = 0, limit: int | None = None) -> list[LogLine]:
         """Return what the run printed.
@@ -419,7 +458,3 @@ class Run(Editing, Familiar):
 
 def _is_gone(_: ProcessIdentity) -> bool:
     return False
-
-
-def _stream(name: str) -> str:
-    return "" if name == "default" else name
