@@ -40,7 +40,7 @@ class RunData(NamedTuple):
             return live
         sealed = self.sealed.tables(stream)
         for table in sealed:
-            table.schema = self.edits.shown(table.schema)
+            table.show(self.edits)
         return sorted([*sealed, *live], key=lambda table: table.writer)
 
     def entries(self, stream: str) -> list[SeriesEntry]:
@@ -58,15 +58,8 @@ class RunData(NamedTuple):
         return self.view.edits
 
     def parts(self, stream: str, key: str) -> list[tuple[Segment, SeriesIndex]]:
-        """Return the sealed parts of a series, whatever it was called when it was logged."""
-        if self.sealed is None:
-            return []
-        if not self.edits.renames:
-            return self.sealed.parts(stream, key)
-        names = dict.fromkeys(series.key for series in self.sealed.all_series() if series.stream == stream)
-        return [
-            part for name in names if self.edits.name(stream, name) == key for part in self.sealed.parts(stream, name)
-        ]
+        """Return the sealed parts of a series that nobody renamed."""
+        return self.sealed.parts(stream, key) if self.sealed else []
 
     def count_rows(self, stream: str) -> int:
         """Count the rows of a stream."""
@@ -76,11 +69,10 @@ class RunData(NamedTuple):
 
     def extents(self, stream: str) -> Iterator[tuple[str, str, int]]:
         """Yield writer, key and least step of each stretch of a series of a stream; "_step" for rows without a key."""
-        if self.sealed is not None:
-            yield from (
-                (writer, self.edits.name(stream, key), first) for writer, key, first in self.sealed.extents(stream)
-            )
-        for table in self.view.tables.of_stream(stream):
+        if self.sealed is not None and not self.edits.renames:
+            yield from self.sealed.extents(stream)
+        tables = self.tables(stream) if self.edits.renames else self.view.tables.of_stream(stream)
+        for table in tables:
             if len(table):
                 first = bounds(table.steps)[0]
                 yield from ((table.writer, key, first) for key, _ in table.schema.cells or (("_step", ""),))

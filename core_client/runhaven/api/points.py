@@ -140,11 +140,15 @@ def gather(
 
 def _find(data: RunData, stream: str, key: str, *, is_live: bool) -> Iterator[_Found]:
     """Yield the chunks of a series' points, sealed or not."""
-    for segment, series in () if is_live else data.parts(stream, key):
-        for place in series.points:
-            ascends = {"steps": place.has_sorted_steps, "times": place.has_sorted_times}
-            yield _Found(_corrected(data, stream, key, segment.chunk(series, place)), ascends)
-    entry = data.view.tables.series.get((stream, key))
+    if data.sealed is not None and data.edits.renames:
+        # What a series was called when it was logged differs from row to row.
+        entry = next((entry for entry in data.entries(stream) if entry.key == key), None)
+    else:
+        entry = data.view.tables.series.get((stream, key))
+        for segment, series in () if is_live else data.parts(stream, key):
+            for place in series.points:
+                ascends = {"steps": place.has_sorted_steps, "times": place.has_sorted_times}
+                yield _Found(_corrected(data, stream, key, segment.chunk(series, place)), ascends)
     for table, index in entry.places if entry else ():
         kind = table.schema.cells[index][1]
         if kind in "fib":

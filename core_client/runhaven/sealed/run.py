@@ -10,6 +10,7 @@ from runhaven.missing import require
 from runhaven.sealed.chunk import ROW
 from runhaven.sealed.manifest import newest, place_to_read
 from runhaven.sealed.segment import Segment, exact
+from runhaven.store.edits import Edits
 from runhaven.store.table import Table
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _table(members: list[Chunk], rows: NDArray[np.int64], orders: Sequence[tuple
     places = np.searchsorted(members[0].rows, rows)
     steps, times = members[0].steps[places], members[0].times[places]
     block = RowBlock(name.writer, schema, _array("Q", rows), _array("q", steps), _array("q", times), tuple(columns))
-    return Table(block, schema)
+    return Table(block, Edits())
 
 
 def _kind(kind: str) -> CellType:

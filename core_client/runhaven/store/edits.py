@@ -105,11 +105,18 @@ class Edits:
                 key = rename.new
         return key
 
-    def shown(self, schema: Schema) -> Schema:
-        """Return a schema of the journal with the names that its series have by now."""
+    def shown(self, schema: Schema) -> tuple[Schema, list[int]]:
+        """Return a schema of the journal with the names that its series have by now, and which of its cells are left.
+
+        Where a row has a name twice, because somebody logs the old one and the new one, the new one counts.
+        """
         if not self.renames:
-            return schema
-        return Schema(schema.stream, tuple((self.name(schema.stream, key), kind) for key, kind in schema.cells))
+            return schema, list(range(len(schema.cells)))
+        names = [self.name(schema.stream, key) for key, _ in schema.cells]
+        places = dict(zip(names, range(len(names)), strict=True))
+        places |= {name: at for at, (name, (key, _)) in enumerate(zip(names, schema.cells, strict=True)) if name == key}
+        kept = sorted(places.values())
+        return Schema(schema.stream, tuple((names[at], schema.cells[at][1]) for at in kept)), kept
 
     def of(self, stream: str, key: str, writer: str | None = None) -> Fixes | None:
         """Return the corrections of a series, by the name that it has by now; None if there are none.

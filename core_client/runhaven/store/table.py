@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from runhaven.journal.record import bounds
@@ -83,15 +83,25 @@ class Table:
         ascending: How many of the first "steps" and "times" are known to ascend; kept by whoever checks.
     """
 
-    def __init__(self, block: RowBlock, schema: Schema) -> None:
-        """Start with a block's rows, whose series are called as in `schema`; the block's memory is the table's now."""
+    def __init__(self, block: RowBlock, edits: Edits) -> None:
+        """Start with a block's rows; the block's memory is the table's from now on.
+
+        Args:
+            block: The rows.
+            edits: What was changed of their series.
+        """
         self.writer = block.writer
-        self.schema = schema
         self.ascending: dict[str, int] = {}
         self._length = len(block)
         self._numbers, self._steps, self._times = map(_Growing, (block.numbers, block.steps, block.times))
         self._cells = [_Growing(column) for column in block.columns]
-        self.columns = Columns(self._cells)
+        self._schema = block.schema
+        self.show(edits)
+
+    def show(self, edits: Edits) -> None:
+        """Give the series the names that they have by now."""
+        self.schema, kept = edits.shown(self._schema)
+        self.columns = Columns([self._cells[at] for at in kept])
 
     @property
     def numbers(self) -> array[int]:
@@ -198,9 +208,12 @@ class Tables:
         table = self._tables.get(place)
         is_new = table is None
         if table is None:
-            table = self._tables[place] = Table(block, self._edits.shown(block.schema))
+            table = self._tables[place] = Table(block, self._edits)
         else:
             table.extend(block)
+        if self._edits.renames:
+            schema, kept = self._edits.shown(block.schema)
+            block = replace(block, schema=schema, columns=tuple(block.columns[at] for at in kept))
         self._index(table, block, is_new=is_new)
 
     def take(self, table: Table) -> None:
@@ -210,8 +223,8 @@ class Tables:
     def reindex(self) -> None:
         """Give the series the names and the points that they have by now."""
         self.series = {}
-        for (_, schema), table in self._tables.items():
-            table.schema = self._edits.shown(schema)
+        for table in self._tables.values():
+            table.show(self._edits)
             self._index(table, table, is_new=True)
 
     def _index(self, table: Table, rows: RowBlock | Table, *, is_new: bool) -> None:

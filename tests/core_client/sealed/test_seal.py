@@ -11,7 +11,7 @@ import stat
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import runhaven
@@ -126,6 +126,13 @@ def curve(run: Run, key: str, stream: str, x: str):
 
 @FEW
 @given(ACTS, st.booleans())
+@example(
+    [(0, {"b": None, "c": None}, ""), "session", "rename", (0, {}, ""), "session", (0, {"a": False, "b": 0.0}, "")],
+    False,
+)
+@example([(7, {"b": None, "": None}, ""), "rename", (5, {"a": 1.0, "b": "\ud800", "": 0.0}, "")], False)
+@example([(0, {"b": 0.0, "c": 0.0}, ""), "remove"], False)
+@example([(0, {"a": 0.0}, ""), "session", "seal", "rule"], False)
 def test_a_sealed_run_says_what_it_said(write_run, acts, is_open):
     """Rows, histories, series, summary, configuration, lines and curves are the same before sealing and after."""
     written = write_run()
