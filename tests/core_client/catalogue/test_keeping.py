@@ -264,7 +264,7 @@ def test_killed_indexers_lose_and_double_nothing(many, open_catalogue, url):
     catalogue = open_catalogue()
     expected = dump(catalogue)
     catalogue.close()
-    for _ in range(15):
+    for _ in range(25):
         with started(many, url, rebuilds=20) as indexer:
             go(indexer)
             time.sleep(chance.random() * 0.3)
