@@ -100,7 +100,7 @@ class Library:
         """List the projects, the one that was written to last first."""
         return [
             ProjectShape(entity=one.entity, name=one.name, runs=one.run_count, running=one.running, updated=one.updated)
-            for one in self._catalogue.groups()
+            for one in self._catalogue.projects()
         ]
 
     def runs(self, entity: str, project: str) -> list[Record]:

@@ -47,10 +47,12 @@ class Sealer:
         """Seal the runs that are due now; return how many."""
         done = 0
         for ulid, state in self._library.states().items():
-            directory = self._library.directory(ulid) if ulid not in self._over and not self._stopped.is_set() else None
+            is_over = state != "running"
+            if not is_over:
+                self._over.discard(ulid)
+            directory = None if ulid in self._over or self._stopped.is_set() else self._library.directory(ulid)
             if directory is None:
                 continue
-            is_over = state != "running"
             if is_over:
                 self._over.add(ulid)
             is_due = pending_bytes(directory) > (OVER_BYTES if is_over else LIVE_BYTES)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from runhaven.api.frame import check_format, to_frame
 from runhaven.api.run import Run
 from runhaven.catalogue.filters import matches, ordered
+from runhaven.catalogue.record import Project
 from runhaven.errors import NotFoundError, StoreError
 from runhaven.settings import store_directory
 from runhaven.store.layout import Store
@@ -29,25 +29,6 @@ if TYPE_CHECKING:
 _FEW = 500
 """Up to so many runs are read as fast as a database is opened."""
 _MOST_NEIGHBOURS = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """A project of a store.
-
-    Attributes:
-        entity: User or team.
-        name: Its name.
-        run_count: How many runs it has.
-        running: How many of them are running.
-        updated: When the newest of them wrote last, microseconds since the epoch.
-    """
-
-    entity: str
-    name: str
-    run_count: int
-    running: int
-    updated: int
 
 
 class Runs(Sequence[Run]):
@@ -190,7 +171,7 @@ class Api:
     def projects(self) -> list[Project]:
         """List the projects, the one that was written to last first."""
         if (catalogue := self.catalogue) is not None:
-            return [Project(*group) for group in catalogue.groups()]
+            return catalogue.projects()
         found: dict[tuple[str, str], list[Run]] = {}
         for run in self._all():
             found.setdefault((run.entity, run.project), []).append(run)

@@ -19,7 +19,7 @@ from runhaven.catalogue.filters import matches, ordered
 from runhaven.catalogue.looking import Look
 from runhaven.catalogue.place import Place, catalogue_path, is_broken, is_busy, is_unusable, remove_database
 from runhaven.catalogue.query import FIELD, Query, sql_order
-from runhaven.catalogue.record import Entry, Group, Record
+from runhaven.catalogue.record import Entry, Project, Record
 from runhaven.catalogue.writing import Writer
 from runhaven.store.ids import new_ulid
 
@@ -260,9 +260,9 @@ class Catalogue:
 
         return self._ask(work)
 
-    def groups(self) -> list[Group]:
+    def projects(self) -> list[Project]:
         """Return the projects, the one that was written to last first."""
-        return self._ask(self._groups)
+        return self._ask(self._projects)
 
     def _ask(self, work: Callable[[sa.Connection], T]) -> T:
         """Bring the catalogue up to date, then read of it what no other process changes meanwhile."""
@@ -309,7 +309,7 @@ class Catalogue:
             found |= {record.ulid: record for record in self._select(connection, chosen)}
         return [found[ulid] for ulid in ulids if ulid in found]
 
-    def _groups(self, connection: sa.Connection) -> list[Group]:
+    def _projects(self, connection: sa.Connection) -> list[Project]:
         runs = schema.runs.c
         counted = sa.select(runs.entity, runs.project, sa.func.count(), sa.func.max(runs.updated))
         plain = counted.where(sa.not_(runs.is_odd)).group_by(runs.entity, runs.project)
@@ -322,7 +322,7 @@ class Catalogue:
         for _, record in _open_records(connection, self._grew_us):
             place = record.entity, record.project
             running[place] = running.get(place, 0) + (record.state == "running")
-        found = [Group(*place, count, running.get(place, 0), updated) for place, (count, updated) in counts.items()]
+        found = [Project(*place, count, running.get(place, 0), updated) for place, (count, updated) in counts.items()]
         return sorted(found, key=lambda group: -group.updated)
 
 

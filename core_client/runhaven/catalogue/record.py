@@ -39,8 +39,8 @@ class Entry(NamedTuple):
     summary: str
 
 
-class Group(NamedTuple):
-    """A project as the catalogue counts it.
+class Project(NamedTuple):
+    """A project of a store.
 
     Attributes:
         entity: User or team.

@@ -157,7 +157,7 @@ def test_projects_are_counted(runs, catalogue):
     runs.add("b", project="q", meta={"name": "a\0b"})
     runs.add("c", project="p")
 
-    assert [group[:4] for group in catalogue.groups()] == [("me", "p", 2, 0), ("me", "q", 1, 0)]
+    assert [group[:4] for group in catalogue.projects()] == [("me", "p", 2, 0), ("me", "q", 1, 0)]
 
 
 @pytest.mark.parametrize(
