@@ -8,6 +8,7 @@ import os
 import re
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runhaven.journal.reader import Position
@@ -17,7 +18,6 @@ from runhaven.store.directory import cache_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from runhaven.store.layout import RunDirectory
 
@@ -98,10 +98,15 @@ def _parse(number: int, content: dict[str, Any]) -> Manifest:
     return Manifest(number, segments, positions, content["last_us"], resumed, damage, *rest)
 
 
+def has_place(run: RunDirectory) -> bool:
+    """Tell whether anything may be sealed of a run, at little cost: it is asked of each of thousands."""
+    return os.path.isdir(f"{run.path}{os.sep}sealed") or os.path.isdir(_elsewhere(run))  # noqa: PTH112 - see above
+
+
 def place_to_read(run: RunDirectory) -> Path:
     """Return where a run's sealed files lie: within the run, else in the cache of this machine."""
     own = run.path / "sealed"
-    return own if own.is_dir() else _elsewhere(run)
+    return own if own.is_dir() else Path(_elsewhere(run))
 
 
 def place_to_write(run: RunDirectory) -> Path:
@@ -114,13 +119,14 @@ def place_to_write(run: RunDirectory) -> Path:
     if os.access(own if own.is_dir() else run.path, os.W_OK):
         own.mkdir(mode=0o700, exist_ok=True)
         return own
-    elsewhere = _elsewhere(run)
+    elsewhere = Path(_elsewhere(run))
     elsewhere.mkdir(mode=0o700, parents=True, exist_ok=True)
     return elsewhere
 
 
-def _elsewhere(run: RunDirectory) -> Path:
-    return cache_of(run.path.parents[2]) / "sealed" / run.ulid
+def _elsewhere(run: RunDirectory) -> str:
+    root = os.path.dirname(os.path.dirname(os.path.dirname(run.path)))  # noqa: PTH120 - as in `has_place`
+    return f"{cache_of(root)}{os.sep}sealed{os.sep}{run.ulid}"
 
 
 def unnamed(place: Path, manifest: Manifest) -> list[Path]:

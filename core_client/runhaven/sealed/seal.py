@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from runhaven.errors import StoreError
 from runhaven.journal.reader import JournalReader
 from runhaven.journal.record import RowBlock
-from runhaven.sealed.manifest import Manifest, newest, place_to_read, place_to_write, unnamed
+from runhaven.sealed.manifest import Manifest, has_place, newest, place_to_read, place_to_write, unnamed
 from runhaven.store.edits import Edits
 from runhaven.store.table import Tables
 
@@ -63,7 +63,7 @@ def open_sealed(run: RunDirectory) -> SealedRun | None:
         StoreError: If the journals are gone and the sealed files are damaged.
         ImportError: If the journals are gone and a package is missing.
     """
-    manifest = newest(place_to_read(run))
+    manifest = newest(place_to_read(run)) if has_place(run) else Manifest()
     if not manifest.segments:
         return None
     has_journals = all((run.journal / f"{writer}.rhj").exists() for writer in manifest.positions)

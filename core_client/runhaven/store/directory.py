@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -226,11 +227,16 @@ def cache_directory() -> Path:
     return Path(named or Path.home() / ".cache") / "runhaven"
 
 
-def cache_of(root: Path) -> Path:
+def cache_of(root: str) -> Path:
     """Return the directory on this machine for what is derived from a store, and may be deleted at any time."""
     try:
-        name = str(read_json(root / "runhaven.json")["store"])
+        return _cache_of(root, os.environ.get("XDG_CACHE_HOME"))
     except (StoreError, KeyError):
-        name = "unnamed"
-    # A copy of a store has the id of the original.
-    return cache_directory() / name / hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:8]
+        return cache_directory() / "unnamed"
+
+
+@functools.lru_cache(maxsize=64)
+def _cache_of(root: str, _: str | None) -> Path:
+    """Name it by the store's id, and by its place, for a copy has the id of the original."""
+    place = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:8]
+    return cache_directory() / read_json(Path(root) / "runhaven.json")["store"] / place
