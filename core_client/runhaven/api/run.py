@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from runhaven.api.artifacts import of_run
 from runhaven.api.data import RunData
 from runhaven.api.editing import Editing
 from runhaven.api.familiar import Familiar
@@ -23,6 +24,7 @@ from runhaven.store.view import RunView
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from runhaven.api.artifacts import Artifacts
     from runhaven.api.history import Keep
     from runhaven.api.series import Curve, Series
     from runhaven.journal.record import Damage
@@ -238,6 +240,14 @@ class Run(Editing, Familiar):
     def alerts(self) -> list[dict[str, Any]]:
         """What `alert` kept."""
         return list(self._facts.alerts)
+
+    def logged_artifacts(self, per_page: int = 100) -> Artifacts:  # noqa: ARG002 - W&B's argument
+        """Return the artifacts that it logged, in the order of time."""
+        return of_run(self._directory.path.parents[2], self._facts.artifacts, "output")
+
+    def used_artifacts(self, per_page: int = 100) -> Artifacts:  # noqa: ARG002 - W&B's argument
+        """Return the artifacts that it used, in the order of time."""
+        return of_run(self._directory.path.parents[2], self._facts.artifacts, "input")
 
     @property
     def exception(self) -> dict[str, Any] | None:
