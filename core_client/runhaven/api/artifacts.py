@@ -246,6 +246,10 @@ class ArtifactReading:
             raise NotFoundError(message)
         return found
 
+    def everything(self) -> list[ArtifactCollection]:
+        """Return all collections; see `Api.all_artifact_collections`."""
+        return in_project(self._home._replace(entity="", project=""))
+
     def types(self, project: str | None) -> list[ArtifactType]:
         """Return the types of a project; see `Api.artifact_types`."""
         home = self._in(project)

@@ -285,6 +285,10 @@ class Api:
         """
         return self._artifacts.type(type_name, project_name).collections()
 
+    def all_artifact_collections(self) -> list[ArtifactCollection]:
+        """List all artifacts of the store, whatever their project and type, sorted by name."""
+        return self._artifacts.everything()
+
     def artifact_collection(self, type_name: str, name: str) -> ArtifactCollection:
         """Return an artifact with all its versions.
 

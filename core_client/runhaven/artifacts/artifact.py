@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from runhaven.api.artifacts import ArtifactCollection
     from runhaven.api.run import Run
-    from runhaven.artifacts.collection import Version
+    from runhaven.artifacts.collection import Place, Version
 
 
 class Artifact(Facts):
@@ -80,6 +80,13 @@ class Artifact(Facts):
         found = cls(collection.place.name, collection.facts()["type"])
         found._load(collection, version)
         return found
+
+    @classmethod
+    def in_store(cls, store: Path, place: Place, kind: str) -> Self:
+        """Return a draft that goes to a place in a store."""
+        draft = cls(place.name, kind)
+        draft._at = Home(store, place.entity, place.project)
+        return draft
 
     @property
     def _as_artifact(self) -> Artifact:

@@ -158,13 +158,17 @@ class Collection:
 
     # Versions
 
-    def versions(self) -> list[Version]:
-        """Return all versions, deleted ones too, in order; one whose claim is damaged is left out."""
+    def versions(self, *, is_strict: bool = False) -> list[Version]:
+        """Return all versions, deleted ones too, in order; one whose claim is damaged is left out, unless `is_strict`."""
         found: list[Version] = []
         for number in sorted(self._numbers()):
-            with contextlib.suppress(StoreError):
+            with contextlib.suppress(*() if is_strict else (StoreError,)):
                 found.append(self.version(number))
         return found
+
+    def parts(self) -> list[str]:
+        """Return the manifests of the parts that wait to become a version, as SHA-256."""
+        return [str(note.read(path)["manifest"]) for path in self.path.glob("parts/*/[!.]*.json")]
 
     def version(self, number: int) -> Version:
         """Return a version, be it deleted.
@@ -179,7 +183,8 @@ class Collection:
                 message = f"there is no version v{number} of {str(self.place)!r}; the newest is v{max(self._numbers(), default='?')}."
                 raise NotFoundError(message)
             data = note.read(path)
-            self._known[number] = Version(**{name: data.get(name) for name in Version.__dataclass_fields__})
+            fields: dict[str, Any] = {name: data[name] for name in Version.__dataclass_fields__ if name in data}
+            self._known[number] = Version(**fields)
         return self._known[number]
 
     def _numbers(self) -> Iterator[int]:
@@ -239,7 +244,8 @@ class Collection:
             OSError: If it cannot be written.
         """
         found = self.version(number)
-        data = asdict(found) | {"deleted": time.time_ns() // 1000, "metadata": {}, "description": None}
+        gone: dict[str, Any] = {"deleted": time.time_ns() // 1000, "metadata": {}, "description": None}
+        data = asdict(found) | gone
         replace_atomically(self.path / f"v{number}.json", note.to_bytes(data))
         self.forget()
 
@@ -317,15 +323,15 @@ class Collection:
         return sorted(name.removesuffix(".json") for name in names if name.endswith(".json") and name[0] != ".")
 
 
-def collections(store: Path) -> Iterator[Collection]:
-    """Go through the collections of a store, sorted by name; what cannot be read is passed over."""
+def collections(store: Path, *, is_strict: bool = False) -> Iterator[Collection]:
+    """Go through the collections of a store, sorted by name; what cannot be read is passed over, unless `is_strict`."""
     root = store / "artifacts"
     try:
         names = sorted(os.listdir(root))  # noqa: PTH208 - names alone are wanted
     except OSError:
         return
     for name in names:
-        with contextlib.suppress(StoreError, KeyError):
+        with contextlib.suppress(*() if is_strict else (StoreError, KeyError)):
             facts = note.read(root / name / "collection.json")
             place = Place(facts["entity"], facts["project"], facts["name"])
             if place.directory == name:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from runhaven.artifacts import note
 from runhaven.artifacts.collection import Collection, Place, Version
 from runhaven.artifacts.fetching import read_blob
 from runhaven.artifacts.manifest import Manifest
 from runhaven.capture.environment import user_name
 from runhaven.errors import NotFoundError
+from runhaven.platform.files import create_exclusive
 from runhaven.store.blobs import Blob, Blobs
 from runhaven.store.layout import Store
 
@@ -138,9 +139,7 @@ def put_part(collection: Collection, kind: str, distributed_id: str, manifest: M
     directory = _parts(collection, distributed_id)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     sha256 = keep(manifest, collection.store)
-    partial = directory / f".{secrets.token_hex(8)}"
-    partial.write_text(json.dumps({"manifest": sha256}), "utf-8")
-    partial.replace(directory / f"{secrets.token_hex(8)}.json")
+    create_exclusive(directory / f"{secrets.token_hex(8)}.json", note.to_bytes({"manifest": sha256}))
 
 
 def take_parts(collection: Collection, distributed_id: str) -> tuple[Manifest, list[Path]]:
@@ -157,7 +156,7 @@ def take_parts(collection: Collection, distributed_id: str) -> tuple[Manifest, l
         message = f"there is no part of {str(collection.place)!r} with distributed_id={distributed_id!r}. Call upsert_artifact() first."
         raise NotFoundError(message)
     for path in paths:
-        named = Blob(str(json.loads(path.read_bytes())["manifest"]), 0)
+        named = Blob(str(note.read(path)["manifest"]), 0)
         for entry in Manifest.from_bytes(read_blob(Blobs(collection.store), named)).entries.values():
             whole.add(entry)
     return whole, paths

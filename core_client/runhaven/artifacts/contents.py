@@ -20,7 +20,7 @@ from runhaven.settings import resolve
 from runhaven.store.blobs import Blobs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from typing import IO
 
     from runhaven.artifacts.artifact import Artifact
@@ -220,7 +220,7 @@ class Contents(ABC):
         mode: str = "x",
         encoding: str | None = None,
         policy: str = "mutable",  # noqa: ARG002 - W&B's argument
-    ) -> Iterator[IO[Any]]:
+    ) -> Generator[IO[Any]]:
         """Open a new file to write to; it is added when it is closed, unless an exception comes by.
 
         Args:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from runhaven.artifacts.collection import Version
-    from runhaven.artifacts.manifest import Entry
     from runhaven.artifacts.resolving import Home
 
 
@@ -47,7 +46,11 @@ class Facts(Contents):
         self._collection, self._version, self._entries = collection, version, None
         self._name, self._kind = collection.place.name, collection.facts()["type"]
         state = collection.events.read()
-        said = {"description": version.description, "metadata": version.metadata, "ttl_s": version.ttl_s}
+        said: dict[str, Any] = {
+            "description": version.description,
+            "metadata": version.metadata,
+            "ttl_s": version.ttl_s,
+        }
         said |= state.set_fields(version.number)
         self._description = said["description"]
         self._metadata = from_json(said["metadata"])
@@ -298,6 +301,15 @@ class Facts(Contents):
             UsageError: If it was not logged.
         """
         return _iso(self._logged("created_at")[1].created)
+
+    @property
+    def created(self) -> int:
+        """When it was logged, microseconds since the epoch.
+
+        Raises:
+            UsageError: If it was not logged.
+        """
+        return self._logged("created")[1].created
 
     @property
     def updated_at(self) -> str:

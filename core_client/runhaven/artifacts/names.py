@@ -44,16 +44,30 @@ def _fault(text: str, parts: list[str]) -> str | None:
     """Return what is wrong with a path; None if nothing is."""
     checks = [
         (not parts, "names no file"),
-        (text.startswith("/") or _DRIVE.match(text), "is an absolute path"),
+        (text.startswith("/") or _DRIVE.match("".join(parts[:1])), "is an absolute path"),
+        (not _is_encodable(text), "cannot be written in UTF-8"),
         (".." in parts, "leads upwards by '..'"),
         ("\\" in text, "holds a backslash"),
         (any(ord(letter) < ord(" ") or ord(letter) == 127 for letter in text), "holds a control character"),  # noqa: PLR2004 - DEL
-        (any(len(os.fsencode(part)) > _LONGEST_PART for part in parts), f"has a part above {_LONGEST_PART} bytes"),
-        (len(os.fsencode(text)) > _LONGEST_PATH, f"has more than {_LONGEST_PATH} bytes"),
+        (any(_length(part) > _LONGEST_PART for part in parts), f"has a part above {_LONGEST_PART} bytes"),
+        (_length(text) > _LONGEST_PATH, f"has more than {_LONGEST_PATH} bytes"),
         (any(_DEVICES.fullmatch(part) for part in parts), "is the name of a device on Windows"),
         (os.name == "nt" and any(_WINDOWS_ONLY.search(part) for part in parts), "cannot be a file on Windows"),
     ]
     return next((reason for is_wrong, reason in checks if is_wrong), None)
+
+
+def _is_encodable(text: str) -> bool:
+    """Tell whether a system can have such a name; bytes that are no UTF-8 stand as Python puts them into a text."""
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _length(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def target_in(folder: Path, name: str) -> Path:

@@ -19,7 +19,7 @@ from runhaven.missing import require
 from runhaven.platform.files import copy_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 _SCHEMES = ("file", "http", "https", "s3", "gs")
 _TIMEOUT_S = 30
@@ -173,7 +173,7 @@ def _get_http(uri: str, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _open_http(request: urllib.request.Request) -> Iterator[Any]:
+def _open_http(request: urllib.request.Request) -> Generator[Any]:
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the scheme was checked
             yield answer

@@ -12,8 +12,9 @@ from runhaven.store.blobs import Blob
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+    from io import FileIO
     from pathlib import Path
-    from typing import BinaryIO, Self
+    from typing import Self
 
     from runhaven.artifacts.progress import Progress
     from runhaven.store.blobs import Blobs
@@ -76,11 +77,9 @@ class Storing:
     def _put_small(self, path: Path) -> Content:
         with path.open("rb") as file:
             data = file.read(LARGE)
-        if len(data) == LARGE:
-            # It has no chunks because nobody can cut it, or because it has grown since it was looked at.
-            blob = self._blobs.put_file(path)
-        else:
-            blob = self._blobs.put(data, waits=False)
+        # A file that is large all the same cannot be cut here, or has grown since it was looked at.
+        is_whole = len(data) < LARGE
+        blob = self._blobs.put(data, waits=False) if is_whole else self._blobs.put_file(path)
         self._count(blob.size)
         return Content(blob.sha256, blob.size, ())
 
@@ -126,9 +125,9 @@ class Storing:
             self._progress.add(size)
 
 
-def _fill(file: BinaryIO, buffer: memoryview) -> int:
+def _fill(file: FileIO, buffer: memoryview) -> int:
     """Read until a buffer is full or the file ends; return how much that was."""
     done = 0
-    while done < len(buffer) and (count := file.readinto(buffer[done:])):  # pyright: ignore[reportAttributeAccessIssue] - a raw file
+    while done < len(buffer) and (count := file.readinto(buffer[done:])):
         done += count
     return done

@@ -146,8 +146,7 @@ def test_lineage(run, folder):
     found = api.run(other.path)
 
     assert [one.id for one in used.used_by()] == [other.id]
-    assert used.logged_by().id == run.id
-    assert model.logged_by().id == other.id
+    assert [one and one.id for one in (used.logged_by(), model.logged_by())] == [run.id, other.id]
     assert model.used_by() == []
     assert [one.name for one in found.used_artifacts()] == ["data:v0"]
     assert [one.name for one in found.logged_artifacts()] == ["model:v0"]
@@ -287,7 +286,7 @@ def test_ranges_are_read_where_they_lie(run, folder):
             assert file.read(1000) == data[place : place + 1000]
         assert file.seek(0, 2) == len(data) == entry.size
         assert file.read() == b""
-    assert entry.size >= LARGE
+    assert len(data) >= LARGE
     assert len(entry.chunks) > 4
     assert artifact.get_entry("empty").open().read() == b""
 
