@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import runhaven
+from runhaven_cli.artifact import artifact_command
 from runhaven_cli.collecting import gc
 from runhaven_cli.completion import completion
 from runhaven_cli.doctor import doctor
@@ -63,7 +64,9 @@ def runhaven_command(context: click.Context, directory: Path | None) -> None:
     context.obj = directory
 
 
-for _command in (ui, ls, show, tail, export, sql, mv, cp, rm, seal_command, gc, du, doctor, version, completion):
+for _command in (
+    ui, ls, show, tail, export, sql, mv, cp, rm, artifact_command, seal_command, gc, du, doctor, version, completion,
+):  # fmt: skip
     runhaven_command.add_command(_command)
 
 

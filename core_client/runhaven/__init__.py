@@ -22,9 +22,21 @@ if TYPE_CHECKING:
 
     from runhaven._alert import AlertLevel
     from runhaven._config import Config
+    from runhaven._current import (
+        finish_artifact,
+        link_artifact,
+        link_model,
+        log_artifact,
+        log_code,
+        log_model,
+        upsert_artifact,
+        use_artifact,
+        use_model,
+    )
     from runhaven._run import Run
     from runhaven._summary import Summary
     from runhaven.api import Api
+    from runhaven.artifacts import Artifact, ArtifactTTL
     from runhaven.errors import CommError, ConfigError, Error, NotFoundError, RunhavenError, StoreError, UsageError
     from runhaven.metric import Metric
     from runhaven.saving import Policy
@@ -38,6 +50,8 @@ if TYPE_CHECKING:
 __all__ = [
     "AlertLevel",
     "Api",
+    "Artifact",
+    "ArtifactTTL",
     "CommError",
     "Config",
     "ConfigError",
@@ -55,8 +69,14 @@ __all__ = [
     "config",
     "define_metric",
     "finish",
+    "finish_artifact",
     "init",
+    "link_artifact",
+    "link_model",
     "log",
+    "log_artifact",
+    "log_code",
+    "log_model",
     "login",
     "mark_preempting",
     "run",
@@ -64,11 +84,16 @@ __all__ = [
     "setup",
     "summary",
     "teardown",
+    "upsert_artifact",
+    "use_artifact",
+    "use_model",
 ]
 
 _HOMES = {
     "AlertLevel": "runhaven._alert",
     "Api": "runhaven.api",
+    "Artifact": "runhaven.artifacts",
+    "ArtifactTTL": "runhaven.artifacts",
     "Config": "runhaven._config",
     "Metric": "runhaven.metric",
     "Run": "runhaven._run",
@@ -77,6 +102,20 @@ _HOMES = {
 } | dict.fromkeys(
     ("CommError", "ConfigError", "Error", "NotFoundError", "RunhavenError", "StoreError", "UsageError"),
     "runhaven.errors",
+)
+_HOMES |= dict.fromkeys(
+    (
+        "finish_artifact",
+        "link_artifact",
+        "link_model",
+        "log_artifact",
+        "log_code",
+        "log_model",
+        "upsert_artifact",
+        "use_artifact",
+        "use_model",
+    ),
+    "runhaven._current",
 )
 _SESSION = ("attach", "finish", "init", "login", "setup", "teardown")
 

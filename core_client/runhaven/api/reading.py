@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from runhaven.api.artifacts import ArtifactReading
 from runhaven.api.frame import check_format, to_frame
 from runhaven.api.run import Run
 from runhaven.catalogue.filters import matches, ordered
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Mapping
 
+    from runhaven.api.artifacts import ArtifactCollection, Artifacts, ArtifactType
     from runhaven.api.frame import Format
     from runhaven.api.history import Keep
+    from runhaven.artifacts import Artifact
     from runhaven.catalogue.index import Catalogue
     from runhaven.catalogue.record import Record
     from runhaven.store.layout import RunDirectory
@@ -257,6 +260,93 @@ class Api:
         check_format(format)
         with ask(self, query) as answer:
             return to_rows(answer, format)
+
+    # Artifacts
+
+    @property
+    def _artifacts(self) -> ArtifactReading:
+        return ArtifactReading(self._store.root)
+
+    def artifact(self, name: str, type: str | None = None) -> Artifact:  # noqa: A002 - W&B's name
+        """Return a version of an artifact.
+
+        Args:
+            name: `name:alias`, `project/name:alias` or `entity/project/name:v3`; `latest` without an alias.
+            type: The type that it must have.
+
+        Raises:
+            NotFoundError: If there is none.
+        """
+        return self._artifacts.one(name, type)
+
+    def artifacts(
+        self,
+        type_name: str,
+        name: str,
+        order: str | None = None,  # noqa: ARG002 - W&B's argument; the newest comes first
+        per_page: int = 50,  # noqa: ARG002 - W&B's argument; nothing is paged here
+        tags: Sequence[str] | None = None,
+    ) -> Artifacts:
+        """List the versions of an artifact, the newest first; with `tags`, those that have all of them.
+
+        Raises:
+            NotFoundError: If there is no such artifact.
+        """
+        return self._artifacts.versions(type_name, name, tags)
+
+    def artifact_versions(self, type_name: str, name: str, per_page: int = 50) -> Artifacts:  # noqa: ARG002 - W&B's argument
+        """List the versions of an artifact; W&B's old name for `artifacts`.
+
+        Raises:
+            NotFoundError: If there is no such artifact.
+        """
+        return self._artifacts.versions(type_name, name, None)
+
+    def artifact_types(self, project: str | None = None) -> list[ArtifactType]:
+        """List the types of a project's artifacts, sorted by name."""
+        return self._artifacts.types(project)
+
+    def artifact_type(self, type_name: str, project: str | None = None) -> ArtifactType:
+        """Return a type of a project's artifacts.
+
+        Raises:
+            NotFoundError: If there is none.
+        """
+        return self._artifacts.type(type_name, project)
+
+    def artifact_collections(
+        self,
+        project_name: str,
+        type_name: str,
+        order: str | None = None,  # noqa: ARG002 - W&B's argument; they are sorted by name
+        per_page: int = 50,  # noqa: ARG002 - W&B's argument
+    ) -> list[ArtifactCollection]:
+        """List a project's artifacts of a type, sorted by name.
+
+        Raises:
+            NotFoundError: If there is no such type.
+        """
+        return self._artifacts.type(type_name, project_name).collections()
+
+    def all_artifact_collections(self) -> list[ArtifactCollection]:
+        """List all artifacts of the store, whatever their project and type, sorted by name."""
+        return self._artifacts.everything()
+
+    def artifact_collection(self, type_name: str, name: str) -> ArtifactCollection:
+        """Return an artifact with all its versions.
+
+        Raises:
+            NotFoundError: If there is none of that name and type.
+        """
+        return self._artifacts.collection(type_name, name)
+
+    def artifact_exists(self, name: str, type: str | None = None) -> bool:  # noqa: A002 - W&B's name
+        """Tell whether there is a version of an artifact."""
+        return self._artifacts.exists(name, type)
+
+    def artifact_collection_exists(self, name: str, type: str) -> bool:  # noqa: A002 - W&B's name
+        """Tell whether there is an artifact with any version."""
+        return self._artifacts.collection_exists(name, type)
 
     def forget(self, run: Run) -> None:
         """Free the memory that a run's rows take; it is read again when asked for."""

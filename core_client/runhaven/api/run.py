@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from runhaven.api.artifacts import of_run
 from runhaven.api.data import RunData
 from runhaven.api.editing import Editing
 from runhaven.api.familiar import Familiar
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping, Sequence
 
+    from runhaven.api.artifacts import Artifacts
     from runhaven.api.frame import Format
     from runhaven.api.history import Keep
     from runhaven.api.series import Curve, Series
@@ -261,6 +263,14 @@ class Run(Editing, Familiar):
     def alerts(self) -> list[dict[str, Any]]:
         """What `alert` kept."""
         return list(self._facts.alerts)
+
+    def logged_artifacts(self, per_page: int = 100) -> Artifacts:  # noqa: ARG002 - W&B's argument
+        """Return the artifacts that it logged, in the order of time."""
+        return of_run(self._directory.path.parents[2], self._facts.artifacts, "output")
+
+    def used_artifacts(self, per_page: int = 100) -> Artifacts:  # noqa: ARG002 - W&B's argument
+        """Return the artifacts that it used, in the order of time."""
+        return of_run(self._directory.path.parents[2], self._facts.artifacts, "input")
 
     @property
     def exception(self) -> dict[str, Any] | None:

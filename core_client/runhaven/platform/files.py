@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import secrets
 import shutil
+import sys
 from pathlib import Path
 
 _NETWORK = frozenset(
@@ -90,6 +92,40 @@ def is_network(path: Path) -> bool:
 def is_memory(path: Path) -> bool:
     """Tell whether the files at a path are gone after a restart."""
     return filesystem(path) in _MEMORY
+
+
+def sync_filesystem(directory: Path) -> bool:
+    """Wait until all that was written to a directory's file system is on its disk; False where the system has no such call.
+
+    Raises:
+        OSError: If something could not be written.
+    """
+    if sys.platform != "linux":
+        return False
+    library = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(library, "syncfs"):
+        return False
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        if library.syncfs(fd) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(directory))
+    finally:
+        os.close(fd)
+    return True
+
+
+def sync_file(path: Path) -> None:
+    """Wait until a file is on its disk.
+
+    Raises:
+        OSError: If it could not be written.
+    """
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def replace_atomically(path: Path, data: bytes) -> None:

@@ -6,12 +6,13 @@ import contextlib
 import hashlib
 import os
 import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from runhaven.platform.files import copy_file
+from runhaven.platform.files import copy_file, sync_file, sync_filesystem
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
 
 class Blob(NamedTuple):
@@ -52,18 +53,45 @@ class Blobs:
         """Tell whether a blob is there."""
         return self.path(sha256).is_file()
 
-    def put(self, data: bytes) -> Blob:
+    def put(self, data: bytes | memoryview, *, waits: bool = True) -> Blob:
         """Keep some bytes.
+
+        Args:
+            data: The bytes.
+            waits: Whether they are on the disk when this returns; if not, call `settle` before anything names them.
 
         Raises:
             OSError: If they cannot be written.
         """
         blob = Blob(hashlib.sha256(data).hexdigest(), len(data))
-        if not self._touch(blob):
+        if not self.touch(blob):
             partial = self._partial()
-            partial.write_bytes(data)
-            self._enter(partial, blob)
+            try:
+                with partial.open("xb", buffering=0) as file:
+                    left = memoryview(data)
+                    while left:
+                        left = left[file.write(left) :]
+                if waits:
+                    sync_file(partial)
+                self._enter(partial, blob)
+            finally:
+                partial.unlink(missing_ok=True)
         return blob
+
+    def settle(self, sha256s: Iterable[str]) -> None:
+        """Wait until blobs are on the disk, whoever wrote them.
+
+        Raises:
+            OSError: If they could not be written.
+        """
+        if self._root.is_dir() and not sync_filesystem(self._root):
+            for sha256 in sha256s:
+                sync_file(self.path(sha256))
+
+    def all(self) -> Iterator[Path]:
+        """Go through the files of all blobs, and those that are not whole yet, whose names begin with a dot."""
+        for directory, _, names in os.walk(self._root):
+            yield from (Path(directory) / name for name in names)
 
     def put_file(self, path: Path) -> Blob:
         """Keep the bytes of a file as they are at this moment; the file may change while it is copied.
@@ -73,20 +101,20 @@ class Blobs:
         """
         with path.open("rb") as file:
             known = Blob(hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
-        if self._touch(known):
+        if self.touch(known):
             return known
         partial = self._partial()
         try:
             copy_file(path, partial)
             with partial.open("rb") as file:
                 blob = Blob(hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
-        except OSError:
+            sync_file(partial)
+            self._enter(partial, blob)
+        finally:
             partial.unlink(missing_ok=True)
-            raise
-        self._enter(partial, blob)
         return blob
 
-    def _touch(self, blob: Blob) -> bool:
+    def touch(self, blob: Blob) -> bool:
         """Say that a blob is wanted, so that a collection of waste spares it; False if it is not there whole."""
         path = self.path(blob.sha256)
         try:
@@ -104,14 +132,6 @@ class Blobs:
 
     def _enter(self, partial: Path, blob: Blob) -> None:
         """Give whole bytes their name."""
-        try:
-            fd = os.open(partial, os.O_RDONLY)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-            target = self.path(blob.sha256)
-            target.parent.mkdir(mode=0o700, exist_ok=True)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        target = self.path(blob.sha256)
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        partial.replace(target)

@@ -39,6 +39,7 @@ class RunView:
         edits: Series that were renamed or corrected.
         changes: Each change that somebody made afterwards, in the order of time.
         alerts: Alerts, in the order of time.
+        artifacts: Artifacts that it logged or used, in the order of time.
         exceptions: Exceptions, in the order of time.
         config_history: Each change of the configuration, in the order of time.
         console: What was printed.
@@ -62,6 +63,7 @@ class RunView:
         self.rules: dict[str, Metric] = {}
         self.changes: list[dict[str, Any]] = []
         self.alerts: list[dict[str, Any]] = []
+        self.artifacts: list[dict[str, Any]] = []
         self.exceptions: list[dict[str, Any]] = []
         self.config_history: list[dict[str, Any]] = []
         self.console = Console() if keeps_lines else Console(limit=0)
@@ -89,6 +91,7 @@ class RunView:
             "environment": self._on_environment,
             "console": self._on_console,
             "alert": self._on_alert,
+            "artifact": self._on_artifact,
             "exception": self._on_exception,
             "incomplete": self._on_incomplete,
             "device": self._on_device,
@@ -134,7 +137,7 @@ class RunView:
             self._add(block)
         self.console.add(self._new_lines)
         self._new_lines = []
-        for found in (self.alerts, self.exceptions, self.config_history, self.changes):
+        for found in (self.alerts, self.artifacts, self.exceptions, self.config_history, self.changes):
             found.sort(key=lambda entry: entry["time"])
         return is_alive
 
@@ -265,6 +268,9 @@ class RunView:
         self.alerts.append(
             {name: event.data.get(name) for name in ("title", "text", "level")} | {"time": event.data["time"]}
         )
+
+    def _on_artifact(self, _: Session, event: Event) -> None:
+        self.artifacts.append({key: value for key, value in event.data.items() if key != "event"})
 
     def _on_exception(self, _: Session, event: Event) -> None:
         self.exceptions.append({key: value for key, value in event.data.items() if key != "event"})

@@ -1,0 +1,338 @@
+"""A collection on the disk: the versions of one artifact, each claimed by a file that only one process can create."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import time
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from runhaven.artifacts import note
+from runhaven.artifacts.events import Events, State
+from runhaven.artifacts.names import VERSION
+from runhaven.capture.environment import user_name
+from runhaven.errors import NotFoundError, StoreError, UsageError
+from runhaven.platform.files import create_exclusive, replace_atomically
+from runhaven.store.ids import new_ulid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Place(NamedTuple):
+    """What names a collection.
+
+    Attributes:
+        entity: User or team.
+        project: The project.
+        name: Unique in the project, whatever the type.
+    """
+
+    entity: str
+    project: str
+    name: str
+
+    def __str__(self) -> str:
+        """Return it as people write it."""
+        return f"{self.entity}/{self.project}/{self.name}"
+
+    @property
+    def directory(self) -> str:
+        """The name of its directory: one that people recognise, and that no other collection has on any system."""
+        slug = re.sub(r"[^a-z0-9._-]", "_", self.name.lower())[:40].strip(".") or "_"
+        return f"{slug}-{hashlib.sha256(chr(0).join(self).encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """What the claim of a version says, once and for all.
+
+    Attributes:
+        number: n of `v<n>`; -1 before it is claimed.
+        digest: That of its manifest's entries.
+        manifest: SHA-256 of the blob that holds the manifest.
+        size: Bytes of all its files.
+        file_count: How many they are.
+        description: A text.
+        metadata: Anything, as JSON.
+        ttl_s: How long it shall be kept, in seconds.
+        created: When it was claimed, microseconds since the epoch.
+        run: The run that logged it: ulid, entity, project, id, name and step; None without one.
+        user: Who logged it.
+        source: The version that this one is a link to: entity, project, name and number; None for any other.
+        deleted: When it was deleted; its number stays taken.
+    """
+
+    number: int = -1
+    digest: str
+    manifest: str
+    size: int
+    file_count: int
+    description: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    ttl_s: float | None = None
+    created: int = 0
+    run: dict[str, Any] | None = None
+    user: str = ""
+    source: list[Any] | None = None
+    deleted: int | None = None
+
+    @property
+    def label(self) -> str:
+        """`v<n>`."""
+        return f"v{self.number}"
+
+
+class Collection:
+    """The directory of a collection.
+
+    Attributes:
+        store: The store's directory.
+        place: What names it.
+        path: The directory.
+        events: What was said about its versions afterwards.
+    """
+
+    def __init__(self, store: Path, place: Place) -> None:
+        """Name a collection; touches nothing yet."""
+        self.store = store
+        self.place = place
+        self.path = store / "artifacts" / place.directory
+        self.events = Events(store / "journal" / "artifacts" / place.directory)
+        self._facts: dict[str, Any] | None = None
+        self._known: dict[int, Version] = {}
+
+    @property
+    def exists(self) -> bool:
+        """Whether it is there."""
+        return self._facts is not None or (self.path / "collection.json").is_file()
+
+    def facts(self) -> dict[str, Any]:
+        """Return what `collection.json` says: id, entity, project, name, type, created, is_sequence.
+
+        Raises:
+            NotFoundError: If there is no such collection.
+            StoreError: If it cannot be read.
+        """
+        if self._facts is None:
+            if not self.exists:
+                message = (
+                    f"there is no artifact {str(self.place)!r} in {self.store}. List them with `runhaven artifact ls`."
+                )
+                raise NotFoundError(message)
+            self._facts = note.read(self.path / "collection.json")
+        return self._facts
+
+    def create(self, kind: str, *, is_sequence: bool = True) -> None:
+        """Make the directory, unless it is there.
+
+        Args:
+            kind: The type of its artifacts.
+            is_sequence: Whether runs log into it; a collection of links is none.
+
+        Raises:
+            UsageError: If it is there, and its type is another.
+            OSError: If it cannot be written.
+        """
+        if not self.exists:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            facts = {"id": new_ulid(), **self.place._asdict(), "type": kind, "is_sequence": is_sequence}
+            data = note.to_bytes({**facts, "created": time.time_ns() // 1000, "user": user_name()})
+            create_exclusive(self.path / "collection.json", data)
+        facts = self.facts()
+        if facts["type"] != kind:
+            message = f"the artifact {str(self.place)!r} has the type {facts['type']!r}, not {kind!r}. Use that type, or another name."
+            raise UsageError(message)
+        if facts["is_sequence"] != is_sequence:
+            holds = (
+                "what runs log into it; a link needs a collection"
+                if facts["is_sequence"]
+                else "links; log under a name"
+            )
+            message = f"{str(self.place)!r} holds {holds} of its own. Choose another name."
+            raise UsageError(message)
+
+    # Versions
+
+    def versions(self, *, is_strict: bool = False) -> list[Version]:
+        """Return all versions, deleted ones too, in order; one whose claim is damaged is left out, unless `is_strict`."""
+        found: list[Version] = []
+        for number in sorted(self._numbers()):
+            with contextlib.suppress(*() if is_strict else (StoreError,)):
+                found.append(self.version(number))
+        return found
+
+    def parts(self) -> list[str]:
+        """Return the manifests of the parts that wait to become a version, as SHA-256."""
+        return [str(note.read(path)["manifest"]) for path in self.path.glob("parts/*/[!.]*.json")]
+
+    def version(self, number: int) -> Version:
+        """Return a version, be it deleted.
+
+        Raises:
+            NotFoundError: If there never was one.
+            StoreError: If its claim is damaged.
+        """
+        path = self.path / f"v{number}.json"
+        if number not in self._known:
+            if not path.exists():
+                message = f"there is no version v{number} of {str(self.place)!r}; the newest is v{max(self._numbers(), default='?')}."
+                raise NotFoundError(message)
+            data = note.read(path)
+            fields: dict[str, Any] = {name: data[name] for name in Version.__dataclass_fields__ if name in data}
+            self._known[number] = Version(**fields)
+        return self._known[number]
+
+    def _numbers(self) -> Iterator[int]:
+        try:
+            names = os.listdir(self.path)  # noqa: PTH208 - names alone are wanted
+        except OSError:
+            return
+        for name in names:
+            stem, dot, suffix = name.rpartition(".")
+            if dot and suffix == "json" and VERSION.fullmatch(stem):
+                yield int(stem[1:])
+
+    def claim(self, wanted: Version) -> tuple[Version, bool]:
+        """Give a version the next number, or find the one that has the same content.
+
+        Args:
+            wanted: All that shall be said of it but number and time.
+
+        Returns:
+            The version, and whether it is new.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        seen: set[int] = set()
+        number = -1
+        while True:
+            for known in (*self._numbers(), number):
+                number = max(number, known)
+                if known < 0 or known in seen:
+                    continue
+                seen.add(known)
+                same = self._same(known, wanted)
+                if same is not None:
+                    return same, False
+            # A directory listing on a network file system may be old: the next number that nobody has decides.
+            number += 1
+            newest_us = max((version.created for version in self._known.values()), default=0)
+            data = asdict(wanted) | {"number": number, "created": max(time.time_ns() // 1000, newest_us + 1)}
+            if create_exclusive(self.path / f"v{number}.json", note.to_bytes(data)):
+                return self.version(number), True
+
+    def _same(self, number: int, wanted: Version) -> Version | None:
+        """Return a version if it is what is wanted."""
+        try:
+            found = self.version(number)
+        except (NotFoundError, StoreError):
+            return None
+        is_same = found.deleted is None and found.digest == wanted.digest and found.source == wanted.source
+        return found if is_same else None
+
+    def delete(self, number: int) -> None:
+        """Delete a version: its claim becomes a tombstone, so that the number is never given again.
+
+        Raises:
+            NotFoundError: If there never was one.
+            OSError: If it cannot be written.
+        """
+        found = self.version(number)
+        gone: dict[str, Any] = {"deleted": time.time_ns() // 1000, "metadata": {}, "description": None}
+        data = asdict(found) | gone
+        replace_atomically(self.path / f"v{number}.json", note.to_bytes(data))
+        self.forget()
+
+    def forget(self) -> None:
+        """Read the versions again when they are asked for next."""
+        self._known.clear()
+
+    # What words mean
+
+    def newest(self, state: State) -> Version | None:
+        """Return what `latest` means: the version that was logged last; None without versions."""
+        standing = [version for version in self.versions() if version.deleted is None]
+        if not standing:
+            return None
+        stamp = state.aliases.stamp("latest")
+        if stamp is not None and stamp.time > standing[-1].created:
+            moved = state.aliases.values().get("latest")
+            return next((version for version in standing if version.number == moved), standing[-1])
+        return standing[-1]
+
+    def find(self, word: str, state: State | None = None) -> Version:
+        """Return the version that a word means: `v<n>`, an alias, `latest` or a digest.
+
+        Raises:
+            NotFoundError: If there is none, or it was deleted.
+        """
+        self.facts()
+        if VERSION.fullmatch(word):
+            found = self.version(int(word[1:]))
+            if found.deleted is not None:
+                message = f"version {word} of {str(self.place)!r} was deleted. The others: {self._listed()}."
+                raise NotFoundError(message)
+            return found
+        state = state or self.events.read()
+        if word == "latest":
+            found = self.newest(state)
+        else:
+            number = state.aliases.values().get(word)
+            standing = [version for version in self.versions() if version.deleted is None]
+            found = next((version for version in standing if version.number == number or version.digest == word), None)
+        if found is None:
+            message = f"no version of {str(self.place)!r} is called {word!r}. There are: {self._listed()}."
+            raise NotFoundError(message)
+        return found
+
+    def _listed(self) -> str:
+        words = [version.label for version in self.versions() if version.deleted is None]
+        words += [word for word, number in self.events.read().aliases.values().items() if number is not None]
+        return ", ".join(words[-20:]) or "none"
+
+    def aliases_of(self, number: int, state: State) -> list[str]:
+        """Return the aliases of a version, `latest` among them where it is."""
+        found = sorted(word for word, at in state.aliases.values().items() if at == number and word != "latest")
+        newest = self.newest(state)
+        return ["latest", *found] if newest is not None and newest.number == number else found
+
+    # Who used it
+
+    def note_use(self, number: int, run: dict[str, Any]) -> None:
+        """Note that a run uses a version; once more is no mistake.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        directory = self.path / "uses" / f"v{number}"
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_exclusive(directory / f"{run['ulid']}.json", note.to_bytes({**run, "time": time.time_ns() // 1000}))
+
+    def uses(self, number: int) -> list[str]:
+        """Return the ulids of the runs that used a version, oldest first."""
+        try:
+            names = os.listdir(self.path / "uses" / f"v{number}")  # noqa: PTH208 - names alone are wanted
+        except OSError:
+            return []
+        return sorted(name.removesuffix(".json") for name in names if name.endswith(".json") and name[0] != ".")
+
+
+def collections(store: Path, *, is_strict: bool = False) -> Iterator[Collection]:
+    """Go through the collections of a store, sorted by name; what cannot be read is passed over, unless `is_strict`."""
+    root = store / "artifacts"
+    try:
+        names = sorted(os.listdir(root))  # noqa: PTH208 - names alone are wanted
+    except OSError:
+        return
+    for name in names:
+        with contextlib.suppress(*() if is_strict else (StoreError, KeyError)):
+            facts = note.read(root / name / "collection.json")
+            place = Place(facts["entity"], facts["project"], facts["name"])
+            if place.directory == name:
+                yield Collection(store, place)

@@ -1,0 +1,245 @@
+"""References: files that stay where they are, and what is known of them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import urllib.error
+import urllib.request
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from runhaven.artifacts.manifest import Entry
+from runhaven.artifacts.names import check_path
+from runhaven.errors import NotFoundError, UsageError
+from runhaven.missing import require
+from runhaven.platform.files import copy_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+_SCHEMES = ("file", "http", "https", "s3", "gs")
+_TIMEOUT_S = 30
+_MOST_OBJECTS = 10_000_000
+
+
+class Known(NamedTuple):
+    """What is known of a remote file without reading it.
+
+    Attributes:
+        etag: What its host calls its content by.
+        size: Its bytes.
+    """
+
+    etag: str | None = None
+    size: int | None = None
+
+
+def is_checksum(entry: Entry) -> bool:
+    """Tell whether a reference's digest is the SHA-256 of its bytes."""
+    return entry.extra.get("digest") == "sha256"
+
+
+def make(
+    uri: str, *, name: str | None, checksum: bool, max_objects: int | None = None, known: Known = Known()
+) -> Iterator[Entry]:
+    """Go through the entries for a URI: one for a file, many for a directory.
+
+    Args:
+        uri: A file://, http://, https://, s3:// or gs:// URI.
+        name: Path in the artifact; by default the last part of the URI.
+        checksum: Read local files; ask remote hosts for size and etag, unless those are given.
+        max_objects: The most files of a directory.
+        known: What the caller knows of a remote file.
+
+    Raises:
+        UsageError: If the scheme is not known, a file is missing, or there are too many.
+        NotFoundError: If a remote file cannot be asked for.
+        ImportError: If the package that asks for it is missing.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme not in _SCHEMES:
+        message = (
+            f"add_reference({uri!r}): the scheme is not known; use one of {', '.join(f'{one}://' for one in _SCHEMES)}."
+        )
+        raise UsageError(message)
+    if any(ord(letter) < ord(" ") for letter in uri):
+        message = f"add_reference({uri!r}): a URI holds no control characters; quote them as %0A."
+        raise UsageError(message)
+    if parts.scheme == "file":
+        yield from _local(uri, name, checksum=checksum, max_objects=max_objects or _MOST_OBJECTS)
+        return
+    path = check_path(name or PurePosixPath(unquote(parts.path)).name or parts.netloc)
+    if checksum and known == Known():
+        known = _REMOTE[parts.scheme][0](uri)
+    extra = {"etag": known.etag} if known.etag else {}
+    yield Entry(path=path, digest=known.etag or uri, size=known.size, ref=uri, extra=extra)
+
+
+def path_of(uri: str) -> Path:
+    """Return the path that a file:// URI names."""
+    return Path(urllib.request.url2pathname(urlsplit(uri).path))
+
+
+def _local(uri: str, name: str | None, *, checksum: bool, max_objects: int) -> Iterator[Entry]:
+    source = path_of(uri)
+    if source.is_file():
+        yield _local_entry(source, check_path(name or source.name), checksum=checksum)
+        return
+    if not source.is_dir():
+        message = f"add_reference({uri!r}): there is no file {source}."
+        raise UsageError(message)
+    count = 0
+    for place, folders, names in os.walk(source):
+        folders.sort()
+        for path in (Path(place) / one for one in sorted(names)):
+            if path.is_file():
+                count += 1
+                if count > max_objects:
+                    message = (
+                        f"add_reference({uri!r}): {source} holds more than max_objects={max_objects} files; allow more."
+                    )
+                    raise UsageError(message)
+                within = path.relative_to(source).as_posix()
+                yield _local_entry(path, check_path(f"{name}/{within}" if name else within), checksum=checksum)
+
+
+def _local_entry(source: Path, path: str, *, checksum: bool) -> Entry:
+    uri, size = source.absolute().as_uri(), source.stat().st_size
+    if not checksum:
+        return Entry(path=path, digest=uri, size=size, ref=uri)
+    with source.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Entry(path=path, digest=digest, size=size, ref=uri, extra={"digest": "sha256"})
+
+
+def fetch(entry: Entry, target: Path) -> None:
+    """Copy what a reference names.
+
+    Raises:
+        NotFoundError: If it is not there any more, or has changed.
+        ImportError: If the package that gets it is missing.
+        OSError: If the target cannot be written.
+    """
+    uri = entry.ref_target()
+    scheme = urlsplit(uri).scheme
+    if scheme == "file":
+        source = path_of(uri)
+        if not source.is_file():
+            raise _gone(entry, "there is no such file")
+        copy_file(source, target)
+    elif scheme in _REMOTE:
+        _REMOTE[scheme][1](uri, target)
+    else:
+        raise _gone(entry, f"the scheme {scheme!r} is not known")
+    _check(entry, target)
+
+
+def _check(entry: Entry, target: Path) -> None:
+    if entry.size is not None and target.stat().st_size != entry.size:
+        raise _gone(entry, f"it has {target.stat().st_size} bytes now, not {entry.size}")
+    if is_checksum(entry):
+        with target.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != entry.digest:
+                raise _gone(entry, "its content has changed since")
+    etag = entry.extra.get("etag")
+    if etag:
+        now = _REMOTE[urlsplit(entry.ref_target()).scheme][0](entry.ref_target()).etag
+        if now != etag:
+            raise _gone(entry, f"its etag is {now!r} now, not {etag!r}")
+
+
+def _gone(entry: Entry, reason: str) -> NotFoundError:
+    message = f"the reference {entry.path!r} leads to {entry.ref}, but {reason}. Pass allow_missing_references=True to go on without it."
+    return NotFoundError(message)
+
+
+# Hosts
+
+
+def _ask_http(uri: str) -> Known:
+    with _open_http(urllib.request.Request(uri, method="HEAD")) as answer:  # noqa: S310 - the scheme was checked
+        size = answer.headers.get("Content-Length")
+        etag = answer.headers.get("ETag")
+        return Known(etag.strip('"') if etag else None, int(size) if size else None)
+
+
+def _get_http(uri: str, target: Path) -> None:
+    with _open_http(urllib.request.Request(uri)) as answer, target.open("xb") as file:  # noqa: S310 - the scheme was checked
+        shutil.copyfileobj(answer, file)
+
+
+@contextlib.contextmanager
+def _open_http(request: urllib.request.Request) -> Generator[Any]:
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the scheme was checked
+            yield answer
+    except (urllib.error.URLError, TimeoutError) as error:
+        message = f"{request.full_url} cannot be reached: {error}. Pass checksum=False to keep the URI alone."
+        raise NotFoundError(message) from error
+
+
+def _bucket_of(uri: str) -> tuple[str, str]:
+    parts = urlsplit(uri)
+    return parts.netloc, parts.path.lstrip("/")
+
+
+def _s3() -> Any:
+    return require("boto3", feature="asking for the size and etag of s3:// references (or pass checksum=False)").client(
+        "s3"
+    )
+
+
+def _ask_s3(uri: str) -> Known:
+    bucket, key = _bucket_of(uri)
+    found = _remotely(uri, lambda: _s3().head_object(Bucket=bucket, Key=key))
+    return Known(str(found["ETag"]).strip('"'), int(found["ContentLength"]))
+
+
+def _get_s3(uri: str, target: Path) -> None:
+    bucket, key = _bucket_of(uri)
+    _remotely(uri, lambda: _s3().download_file(bucket, key, str(target)))
+
+
+def _gs_blob(uri: str) -> Any:
+    storage = require(
+        "google.cloud.storage",
+        feature="asking for the size and etag of gs:// references (or pass checksum=False)",
+        package="google-cloud-storage",
+    )
+    bucket, key = _bucket_of(uri)
+    found = _remotely(uri, lambda: storage.Client().bucket(bucket).get_blob(key))
+    if found is None:
+        message = f"there is no object {uri}."
+        raise NotFoundError(message)
+    return found
+
+
+def _ask_gs(uri: str) -> Known:
+    found = _gs_blob(uri)
+    return Known(str(found.etag), int(found.size))
+
+
+def _get_gs(uri: str, target: Path) -> None:
+    _remotely(uri, lambda: _gs_blob(uri).download_to_filename(str(target)))
+
+
+def _remotely(uri: str, action: Callable[[], Any]) -> Any:
+    try:
+        return action()
+    except (ImportError, NotFoundError):
+        raise
+    except Exception as error:
+        message = f"{uri} cannot be reached: {error}. Pass checksum=False to keep the URI alone."
+        raise NotFoundError(message) from error
+
+
+_REMOTE: dict[str, tuple[Callable[[str], Known], Callable[[str, Path], None]]] = {
+    "http": (_ask_http, _get_http),
+    "https": (_ask_http, _get_http),
+    "s3": (_ask_s3, _get_s3),
+    "gs": (_ask_gs, _get_gs),
+}

@@ -1,0 +1,108 @@
+"""`runhaven artifact` as a person types it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+import runhaven
+from runhaven_cli.app import runhaven_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def call(*arguments: str | Path, code: int = 0) -> str:
+    result = CliRunner().invoke(runhaven_command, list(map(str, arguments)), prog_name="runhaven")
+
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    made = tmp_path / "data"
+    made.mkdir()
+    (made / "a.txt").write_text("hello")
+    (made / "b.txt").write_text("there")
+    return made
+
+
+@pytest.fixture
+def logged(folder) -> Path:
+    call("artifact", "put", folder, "-n", "me/p/digits", "-a", "clean")
+    with runhaven.init(entity="me", project="p", name="calm-harbour-1") as run:
+        (folder / "a.txt").write_text("changed")
+        run.log_artifact(str(folder), name="digits", type="dataset")
+        run.log_artifact(str(folder / "b.txt"), name="net", type="model")
+    return folder
+
+
+def test_put_and_get(folder, tmp_path, monkeypatch):
+    """What is put comes back under its alias; unchanged content is the same version."""
+    monkeypatch.chdir(tmp_path)
+    first = call("artifact", "put", folder, "-n", "p/digits", "-a", "clean")
+    again = json.loads(call("artifact", "put", folder, "--name", "p/digits", "--json"))
+    out = call("artifact", "get", "digits:clean")
+    data = json.loads(call("artifact", "get", "p/digits", "--root", tmp_path / "two", "--prefix", "a", "--json"))
+
+    assert "p/digits:v0, 2 files, 10 B" in first
+    assert (again["version"], again["aliases"]) == ("v0", ["latest", "clean"])
+    assert (tmp_path / out.strip() / "b.txt").read_text() == "there"
+    assert data["path"] == str(tmp_path / "two")
+    assert [path.name for path in (tmp_path / "two").iterdir()] == ["a.txt"]
+
+
+def test_ls(logged):
+    """All artifacts, those of a type, or the versions of one are listed, for people and as JSON."""
+    everything = call("artifact", "ls")
+    data = json.loads(call("artifact", "ls", "dataset", "--json"))
+    versions = call("artifact", "ls", "p/digits")
+
+    assert [line.split()[0] for line in everything.splitlines()] == ["NAME", "digits", "net"]
+    assert [(one["name"], one["latest"], one["versions"], one["aliases"]) for one in data] == [
+        ("digits", "v1", 2, ["latest", "clean"])
+    ]
+    assert [line.split()[0] for line in versions.splitlines()] == ["NAME", "digits:v1", "digits:v0"]
+    assert "calm-harbour-1" in versions
+    assert [one["version"] for one in json.loads(call("artifact", "ls", "digits", "--json"))] == ["v1", "v0"]
+    assert "no artifact and no type 'nothing'" in call("artifact", "ls", "nothing", code=1)
+    assert json.loads(call("artifact", "ls", "-p", "other", "--json")) == []
+    assert "artifact put" in call("artifact", "ls", "-p", "other")
+
+
+def test_verify(logged, store, tmp_path):
+    """Verifying says which files are wrong, in the store or in a folder, and ends with 1."""
+    call("artifact", "get", "digits:v1", "-r", tmp_path / "out")
+    assert "2 files are right" in call("artifact", "verify", "digits:v1", "-r", tmp_path / "out")
+    (tmp_path / "out" / "a.txt").write_text("x")
+    assert "a.txt" in call("artifact", "verify", "digits:v1", "-r", tmp_path / "out", code=1)
+    assert "2 files are right" in call("artifact", "verify", "digits:v1")
+    artifact = runhaven.Api().artifact("me/p/digits:v1")
+    (store / "blobs" / artifact.get_entry("b.txt").digest[:2] / artifact.get_entry("b.txt").digest).write_text("x")
+    faults = json.loads(call("artifact", "verify", "digits:v1", "--json", code=1))["faults"]
+
+    assert [fault["path"] for fault in faults] == ["b.txt"]
+
+
+def test_rm(logged):
+    """Versions are deleted when they are named, and those with aliases only by force."""
+    assert "names no version" in call("artifact", "rm", "digits", code=2)
+    assert "delete_aliases" in call("artifact", "rm", "-y", "digits:clean", code=1)
+    assert "Deleted 1 version." in call("artifact", "rm", "-y", "-f", "digits:clean")
+
+    assert [one["version"] for one in json.loads(call("artifact", "ls", "digits", "--json"))] == ["v1"]
+    assert "was deleted" in call("artifact", "get", "me/p/digits:v0", code=1)
+
+
+def test_a_name_that_could_mean_several(logged, folder):
+    """A bare name that two projects have is refused with both; the project decides."""
+    call("artifact", "put", folder, "-n", "me/q/digits")
+
+    assert "me/p/digits, me/q/digits" in call("artifact", "get", "digits", code=1)
+    assert "there is no artifact" in call("artifact", "verify", "nothing:v0", code=1)
+    assert "counts up by itself" in call("artifact", "put", folder, "-n", "digits:v3", code=2)
+    assert "✓" in call("artifact", "verify", "q/digits")

@@ -1,0 +1,219 @@
+"""What breaks: flipped bits, killed processes, many at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import runhaven
+from runhaven import Artifact
+from runhaven.artifacts.checking import check_store
+from runhaven.artifacts.collection import collections
+from runhaven.errors import NotFoundError, StoreError
+from runhaven.store.blobs import Blobs
+
+LOG = """
+import sys, runhaven
+from runhaven.artifacts.artifact import Artifact
+from runhaven.artifacts.resolving import Home
+from pathlib import Path
+artifact = Artifact("data", "dataset")
+print("ready", flush=True)
+sys.stdin.readline()
+artifact.add_dir(sys.argv[1])
+artifact.commit(Home(Path(sys.argv[2]), "me", "p"), aliases=["last"])
+print(artifact.version)
+"""
+
+
+def start(folder, store) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", LOG, folder, store],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "RUNHAVEN_DIR": str(store)},
+    )
+
+
+def go(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+@pytest.mark.parametrize("contents", [20, 3, 1])
+def test_many_processes_log_one_name_at_once(store, tmp_path, contents):
+    """20 processes that log one name at once get consecutive versions, one for each content, and no errors."""
+    processes = []
+    for number in range(20):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "x.txt").write_text(str(number % contents))
+        processes.append(start(folder, store))
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in processes:
+        go(process)
+    done = [process.communicate() for process in processes]
+    found = runhaven.Api().artifacts("dataset", "me/p/data")
+
+    assert [error for _, error in done] == [""] * 20
+    assert {out.strip() for out, _ in done} == {f"v{number}" for number in range(contents)}
+    assert sorted(one.version for one in found) == sorted(f"v{number}" for number in range(contents))
+    assert len({one.digest for one in found}) == contents
+    for artifact in found:
+        assert not check_store(artifact.manifest, Blobs(store))
+
+
+def test_a_killed_process_leaves_no_half_version(store, folder):
+    """Killed at 20 random moments while it logs: what is a version is whole, and the next one can be logged."""
+    chance = random.Random(5)
+    started = time.monotonic()
+    process = start(folder, store)
+    go(process)
+    process.communicate()
+    needed = time.monotonic() - started
+    killed = 0
+    for number in range(20):
+        (folder / "a.txt").write_text(f"attempt {number}")
+        (folder / "deep" / "b.bin").write_bytes(chance.randbytes(9 << 20))
+        process = start(folder, store)
+        assert process.stdout is not None
+        process.stdout.readline()
+        go(process)
+        time.sleep(chance.uniform(0, needed))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        killed += process.returncode == -signal.SIGKILL
+        for collection in collections(store):
+            for version in collection.versions():
+                assert not check_store(Artifact.of(collection, version).manifest, Blobs(store))
+    process = start(folder, store)
+    go(process)
+    out, error = process.communicate()
+    last = runhaven.Api().artifact("me/p/data:last")
+
+    assert error == ""
+    assert killed > 0
+    assert last.version == out.split()[-1]
+    assert not check_store(last.manifest, Blobs(store))
+
+
+def test_every_flipped_bit_is_found(run, folder, store):
+    """Whatever byte of a blob, a manifest or a claim changes, verifying or reading the version says so."""
+    artifact = Artifact("data", "dataset")
+    artifact.add_dir(folder)
+    run.log_artifact(artifact)
+    chance = random.Random(1)
+    files = [path for path in [*(store / "blobs").rglob("*"), *(store / "artifacts").rglob("*.json")] if path.is_file()]
+    assert len(files) > 10
+    for path in files:
+        size = path.stat().st_size
+        if not size:
+            continue
+        place, bit = chance.randrange(size), 1 << chance.randrange(8)
+        flip(path, place, bit)
+        with pytest.raises((StoreError, NotFoundError)):
+            runhaven.Api().artifact("me/p/data:v0").verify()
+        flip(path, place, bit)
+    runhaven.Api().artifact("me/p/data:v0").verify()
+
+
+def flip(path, place: int, bit: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(place)
+        (byte,) = file.read(1)
+        file.seek(place)
+        file.write(bytes([byte ^ bit]))
+
+
+def test_a_download_is_checked_and_kept(run, folder, tmp_path):
+    """Damaged bytes are not handed out; right files stay, wrong and missing ones are brought anew."""
+    artifact = Artifact("data", "dataset")
+    artifact.add_dir(folder)
+    run.log_artifact(artifact)
+    out = tmp_path / "out"
+    artifact.download(out)
+    right, wrong, gone = out / "deep" / "deeper" / "large.bin", out / "a.txt", out / "deep" / "b.bin"
+    inode = right.stat().st_ino
+    wrong.write_text("HELLO")
+    gone.unlink()
+    (out / "more.txt").write_text("mine")
+    with pytest.raises(StoreError, match=r"3 files are wrong") as caught:
+        artifact.verify(str(out))
+    artifact.download(out)
+
+    assert all(name in str(caught.value) for name in ("a.txt", "deep/b.bin", "more.txt"))
+    assert right.stat().st_ino == inode
+    assert wrong.read_text() == "hello"
+    assert gone.read_bytes() == (folder / "deep" / "b.bin").read_bytes()
+    artifact.checkout(str(out))
+    assert not (out / "more.txt").exists()
+    artifact.verify(str(out))
+    assert not [path for path in out.rglob(".*")]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "deep/deeper/large.bin"])
+def test_damaged_bytes_are_not_handed_out(run, folder, tmp_path, blobs, name):
+    """A download of a file whose blob has changed fails, and leaves nothing of that file."""
+    artifact = Artifact("data", "dataset")
+    artifact.add_dir(folder)
+    run.log_artifact(artifact)
+    flip(blobs.path(artifact.get_entry(name).blobs[-1].sha256), 0, 1)
+
+    with pytest.raises(StoreError, match="damaged"):
+        artifact.download(tmp_path / "out")
+    assert not (tmp_path / "out" / name).exists()
+
+
+def test_hard_links_are_made_on_request_alone(run, folder, tmp_path, blobs):
+    """Copies are the user's own; links are read-only and share the store's bytes."""
+    artifact = Artifact("data", "dataset")
+    artifact.add_file(folder / "a.txt")
+    run.log_artifact(artifact)
+    blob = blobs.path(artifact.get_entry("a.txt").digest)
+    artifact.download(tmp_path / "copy")
+    artifact.download(tmp_path / "link", hard_links=True)
+
+    assert (tmp_path / "copy" / "a.txt").stat().st_ino != blob.stat().st_ino
+    assert (tmp_path / "link" / "a.txt").stat().st_ino == blob.stat().st_ino
+    assert (tmp_path / "link" / "a.txt").stat().st_mode & 0o222 == 0
+
+
+def test_torn_events_cost_themselves_alone(run, store):
+    """A line that a full disk cut short is passed over, and so is what makes no sense; the others count."""
+    artifact = Artifact("data", "dataset")
+    with artifact.new_file("x") as file:
+        file.write("x")
+    run.log_artifact(artifact, aliases=["a"])
+    (path,) = (store / "journal" / "artifacts").rglob("*.jsonl")
+    with path.open("ab") as file:
+        file.write(b'\n{"event": "aliases", "al')
+    artifact.aliases.append("b")
+    artifact.save()
+    with path.open("ab") as file:
+        file.write(b"\nnonsense\n[]\n" + json.dumps({"event": "aliases", "aliases": {"c": 0}}).encode() + b"\n")
+
+    assert runhaven.Api().artifact("me/p/data:v0").aliases == ["latest", "a", "b"]
+
+
+def test_a_logged_artifact_can_be_put_into_another_store(folder, tmp_path):
+    """A draft whose files went to one store is logged into another: its bytes go along."""
+    artifact = Artifact("data", "dataset")
+    artifact.add_dir(folder)
+    with runhaven.init(entity="me", project="p", dir=tmp_path / "other") as run:
+        run.log_artifact(artifact)
+
+    assert not check_store(
+        runhaven.Api(tmp_path / "other").artifact("me/p/data:v0").manifest, Blobs(tmp_path / "other")
+    )

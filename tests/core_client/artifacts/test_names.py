@@ -1,0 +1,142 @@
+"""No name leads out of a download folder, neither when it is added nor when a manifest made elsewhere names it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import runhaven
+from runhaven import Artifact
+from runhaven.artifacts.fetching import Fetching
+from runhaven.artifacts.manifest import Entry, Manifest
+from runhaven.artifacts.names import check_path
+from runhaven.errors import StoreError, UsageError
+from runhaven.store.blobs import Blobs
+
+HOSTILE = [
+    "", ".", "..", "/", "/etc/passwd", "../x", "a/../../x", "a/..", "..\\x", "a\\b", "C:\\x", "c:x", "C:/x", "//host/share",
+    "con", "a/NUL.txt", "LPT1", "com9.tar.gz", "aux .txt", "x\0y", "x\ny", "x" * 256, "/".join("a" * 600), "é" * 128, "./../x", "./C:", "x\ud800",
+]  # fmt: skip
+PARTS = st.sampled_from(
+    ["..", ".", "", "a", "b.txt", "C:", "nul", "\\", "x\\y", "\0", "…", "~", "COM1.x", " ", "x" * 300]
+)
+PATHS = st.lists(PARTS, max_size=6).map("/".join) | st.text(st.characters(), max_size=30)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_refused(name, tmp_path):
+    """A name that could lead out of a folder, or that is none on some system, cannot be added."""
+    (tmp_path / "file").write_text("x")
+    artifact = Artifact("data", "dataset")
+
+    with pytest.raises(UsageError, match="cannot be used"):
+        check_path(name)
+    if name:
+        with pytest.raises(UsageError):
+            artifact.add_file(tmp_path / "file", name=name)
+    assert not artifact.manifest.entries
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "a b/c-d_e.bin", "step:100.pt", ".hidden", "deep/er/x..y", "ünïcode", "con1", "~/x"]
+)
+def test_usual_names_are_accepted(name):
+    """What people call their files is fine."""
+    assert check_path(name) == name
+    assert check_path(f"./{name}") == name
+
+
+@settings(deadline=None, max_examples=10_000)
+@given(path=PATHS)
+def test_no_path_leads_out(path):
+    """Whatever a path is: it is refused, or stays within the folder."""
+    try:
+        name = check_path(path)
+    except UsageError:
+        return
+    folder = Path("/a/folder")
+
+    assert (folder / name).resolve().is_relative_to(folder)
+    assert check_path(name) == name
+    assert not set(name.split("/")) & {"..", ".", ""}
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    data=st.recursive(
+        st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
+def test_a_hostile_manifest_is_an_error(data):
+    """A manifest of any shape is read or refused with a `StoreError`."""
+    whole = [data, {"format": 1, "entries": data}, {"format": 1, "entries": {"a": data}}]
+    for one in whole:
+        try:
+            Manifest.from_bytes(json.dumps(one).encode())
+        except StoreError:
+            pass
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE if name.isascii()])
+def test_a_manifest_from_elsewhere_cannot_write_outside(name, tmp_path):
+    """A manifest that names a file outside is refused, and so is its entry, should somebody get past that."""
+    blobs = Blobs(tmp_path / "store")
+    blob = blobs.put(b"evil")
+    data = json.dumps({"format": 1, "entries": {name: {"digest": blob.sha256, "size": 4}}}).encode()
+    (tmp_path / "out").mkdir()
+
+    with pytest.raises(StoreError):
+        Manifest.from_bytes(data)
+    with Fetching(blobs, tmp_path / "out") as fetching, pytest.raises(UsageError):
+        fetching.fetch(Entry(path=name, digest=blob.sha256, size=4))
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_nothing_is_written_through_a_link(run, tmp_path):
+    """A link in the download folder is replaced where a file goes, and refused where a folder goes."""
+    artifact = Artifact("data", "dataset")
+    for name in ("x.txt", "deep/y.txt"):
+        with artifact.new_file(name) as file:
+            file.write("new")
+    run.log_artifact(artifact)
+    outside, out = tmp_path / "outside", tmp_path / "out"
+    outside.mkdir()
+    out.mkdir()
+    (outside / "x.txt").write_text("old")
+    (out / "x.txt").symlink_to(outside / "x.txt")
+    artifact.download(out)
+    assert (outside / "x.txt").read_text() == "old"
+    assert (out / "x.txt").read_text() == "new"
+    (out / "deep" / "y.txt").unlink()
+    (out / "deep").rmdir()
+    (out / "deep").symlink_to(outside)
+
+    with pytest.raises(UsageError, match="link out of"):
+        artifact.download(out)
+    assert sorted(path.name for path in outside.iterdir()) == ["x.txt"]
+
+
+def test_a_digest_is_no_path(run):
+    """A manifest whose digests are paths is refused."""
+    data = {"format": 1, "entries": {"a": {"digest": "../../../etc/passwd", "size": 4}}}
+
+    with pytest.raises(StoreError, match="no SHA-256"):
+        Manifest.from_bytes(json.dumps(data).encode())
+
+
+def test_an_object_cannot_name_code_to_run(run, tmp_path):
+    """An entry that names a class outside Runhaven makes no object."""
+    artifact = Artifact("data", "dataset")
+    with artifact.new_file("x.txt") as file:
+        file.write("x")
+    for named in ("subprocess:Popen", "runhaven.testing:record", "os:system", "runhaven.nothing:X"):
+        artifact.get_entry("x.txt").extra["class"] = named
+        with pytest.raises(StoreError, match="cannot make"):
+            artifact.get("x.txt")
+    assert hashlib.sha256(b"x").hexdigest() == artifact.get_entry("x.txt").digest
+    assert runhaven.run is run
