@@ -26,6 +26,25 @@ if TYPE_CHECKING:
     from runhaven._summary import Summary
     from runhaven.api import Api
     from runhaven.errors import CommError, ConfigError, Error, NotFoundError, RunhavenError, StoreError, UsageError
+    from runhaven.media import (
+        Audio,
+        BoundingBoxes2D,
+        Classes,
+        Graph,
+        Histogram,
+        Html,
+        Image,
+        ImageMask,
+        JoinedTable,
+        Molecule,
+        Object3D,
+        PartitionedTable,
+        Plotly,
+        Table,
+        Video,
+        box3d,
+        plot,
+    )
     from runhaven.metric import Metric
     from runhaven.saving import Policy
     from runhaven.session import attach, finish, init, login, setup, teardown
@@ -38,20 +57,36 @@ if TYPE_CHECKING:
 __all__ = [
     "AlertLevel",
     "Api",
+    "Audio",
+    "BoundingBoxes2D",
+    "Classes",
     "CommError",
     "Config",
     "ConfigError",
     "Error",
+    "Graph",
+    "Histogram",
+    "Html",
+    "Image",
+    "ImageMask",
+    "JoinedTable",
     "Metric",
+    "Molecule",
     "NotFoundError",
+    "Object3D",
+    "PartitionedTable",
+    "Plotly",
     "Run",
     "RunhavenError",
     "Settings",
     "StoreError",
     "Summary",
+    "Table",
     "UsageError",
+    "Video",
     "alert",
     "attach",
+    "box3d",
     "config",
     "define_metric",
     "finish",
@@ -59,6 +94,7 @@ __all__ = [
     "log",
     "login",
     "mark_preempting",
+    "plot",
     "run",
     "save",
     "setup",
@@ -77,6 +113,28 @@ _HOMES = {
 } | dict.fromkeys(
     ("CommError", "ConfigError", "Error", "NotFoundError", "RunhavenError", "StoreError", "UsageError"),
     "runhaven.errors",
+)
+_HOMES |= dict.fromkeys(
+    (
+        "Audio",
+        "BoundingBoxes2D",
+        "Classes",
+        "Graph",
+        "Histogram",
+        "Html",
+        "Image",
+        "ImageMask",
+        "JoinedTable",
+        "Molecule",
+        "Object3D",
+        "PartitionedTable",
+        "Plotly",
+        "Table",
+        "Video",
+        "box3d",
+        "plot",
+    ),
+    "runhaven.media",
 )
 _SESSION = ("attach", "finish", "init", "login", "setup", "teardown")
 

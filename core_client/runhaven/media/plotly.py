@@ -1,0 +1,45 @@
+"""Charts of plotly's, kept as their JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runhaven.errors import UsageError
+from runhaven.media.figure import figure_of
+from runhaven.media.kind import Media, lenient
+from runhaven.missing import require
+from runhaven.rich import bare_kind
+
+if TYPE_CHECKING:
+    from runhaven.media.kind import Reference, Sink
+
+
+class Plotly(Media):
+    """A chart that can be zoomed and hovered over."""
+
+    type_name = "plotly-file"
+    list_type = "plotly"
+
+    @lenient
+    def __init__(self, val: Any, caption: str | None = None) -> None:
+        """Take a figure; later changes do not reach it.
+
+        Args:
+            val: A figure of plotly's, one of matplotlib's (which plotly translates as well as it can), or the dict of a figure.
+            caption: A line of text.
+        """
+        self.caption = caption
+        kind = bare_kind(val)
+        if kind in ("figure", "axes"):
+            val = require("plotly.tools", feature="Plotly", package="plotly").mpl_to_plotly(figure_of(val))
+        elif kind != "plotly" and not isinstance(val, dict):
+            message = f"Plotly takes a figure of plotly's or matplotlib's, not {type(val).__name__}."
+            raise UsageError(message)
+        # A figure's own way to copy itself: data and layout, without validating them again.
+        figures = require("plotly.graph_objects", feature="Plotly", package="plotly")
+        self._figure: dict[str, Any] = (figures.Figure(val) if isinstance(val, dict) else val).to_dict()
+
+    def keep(self, sink: Sink) -> Reference:
+        """Write the JSON."""
+        text: str = require("plotly.io", feature="Plotly", package="plotly").to_json(self._figure, validate=False)
+        return self.described(sink.put(text.encode("utf-8", "surrogatepass"), "plotly.json"))
