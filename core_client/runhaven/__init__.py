@@ -102,39 +102,40 @@ __all__ = [
     "teardown",
 ]
 
-_HOMES = {
-    "AlertLevel": "runhaven._alert",
-    "Api": "runhaven.api",
-    "Config": "runhaven._config",
-    "Metric": "runhaven.metric",
-    "Run": "runhaven._run",
-    "Settings": "runhaven.settings",
-    "Summary": "runhaven._summary",
-} | dict.fromkeys(
-    ("CommError", "ConfigError", "Error", "NotFoundError", "RunhavenError", "StoreError", "UsageError"),
-    "runhaven.errors",
+_MEDIA = (
+    "Audio",
+    "BoundingBoxes2D",
+    "Classes",
+    "Graph",
+    "Histogram",
+    "Html",
+    "Image",
+    "ImageMask",
+    "JoinedTable",
+    "Molecule",
+    "Object3D",
+    "PartitionedTable",
+    "Plotly",
+    "Table",
+    "Video",
+    "box3d",
+    "plot",
 )
-_HOMES |= dict.fromkeys(
-    (
-        "Audio",
-        "BoundingBoxes2D",
-        "Classes",
-        "Graph",
-        "Histogram",
-        "Html",
-        "Image",
-        "ImageMask",
-        "JoinedTable",
-        "Molecule",
-        "Object3D",
-        "PartitionedTable",
-        "Plotly",
-        "Table",
-        "Video",
-        "box3d",
-        "plot",
-    ),
-    "runhaven.media",
+_HOMES = (
+    {
+        "AlertLevel": "runhaven._alert",
+        "Api": "runhaven.api",
+        "Config": "runhaven._config",
+        "Metric": "runhaven.metric",
+        "Run": "runhaven._run",
+        "Settings": "runhaven.settings",
+        "Summary": "runhaven._summary",
+    }
+    | dict.fromkeys(
+        ("CommError", "ConfigError", "Error", "NotFoundError", "RunhavenError", "StoreError", "UsageError"),
+        "runhaven.errors",
+    )
+    | dict.fromkeys(_MEDIA, "runhaven.media")
 )
 _SESSION = ("attach", "finish", "init", "login", "setup", "teardown")
 

@@ -107,13 +107,14 @@ def _problem_of_boxes(val: Mapping[str, Any]) -> str | None:
 
 
 def _problem_of_box(box: Any) -> str | None:
-    position: Any = box.get("position") if isinstance(box, Mapping) else None
+    found: Mapping[str, Any] = cast("Mapping[str, Any]", box) if isinstance(box, Mapping) else {}
+    position: Any = found.get("position")
     if not isinstance(position, Mapping):
         return 'each box must be a dict with a "position".'
     names = cast("Mapping[str, Any]", position).keys()
     if not (names >= _CORNERS or names >= {"middle", "width", "height"}):
         return '"position" must hold minX, maxX, minY and maxY, or middle, width and height.'
-    number = cast("Mapping[str, Any]", box).get("class_id")
+    number = found.get("class_id")
     return None if number is None or _is_integer(number) else '"class_id" must be an integer.'
 
 
@@ -181,7 +182,9 @@ def _numbers(array: Any, key: str) -> Any:
     flat = np.squeeze(array)
     values = flat.astype(np.int64)
     if flat.ndim != _FLAT or not (values == flat).all() or values.min() < 0 or values.max() > _WORD:
-        message = f"mask {key!r}: the data must be two-dimensional integers from 0 to {_WORD}, not of shape {array.shape}."
+        message = (
+            f"mask {key!r}: the data must be two-dimensional integers from 0 to {_WORD}, not of shape {array.shape}."
+        )
         raise UsageError(message)
     return values.astype(np.uint8 if values.max() <= _BYTE else np.uint16)
 

@@ -91,7 +91,9 @@ def _frames(array: Any) -> Any:
         UsageError: If they have another shape or no numbers.
     """
     if array.dtype.kind not in "iuf" or array.ndim not in (1, _FLAT) or array.size == 0:
-        message = f"samples of shape {array.shape} and type {array.dtype} are no sound; pass frames, or frames x channels."
+        message = (
+            f"samples of shape {array.shape} and type {array.dtype} are no sound; pass frames, or frames x channels."
+        )
         raise UsageError(message)
     if array.ndim == 1:
         return array.reshape(-1, 1)

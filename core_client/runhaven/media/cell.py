@@ -17,26 +17,21 @@ if TYPE_CHECKING:
 
 _FIXED = (str, int, float, bool, complex, bytes, type(None), dt.date, dt.time, dt.timedelta)
 _GUESSED_BYTES = 64
+_WORDS: tuple[tuple[Any, str], ...] = (
+    (type(None), "none"), (str, "string"), (list | tuple, "list"), (dict, "dict"),
+)  # fmt: skip
 
 
 def type_word(value: Any) -> str:
     """Return the word for a value's type: "number", "string", "boolean", "none", "image-file" and so on."""
-    if value is None:
-        return "none"
-    if isinstance(value, str):
-        return "string"
+    number = to_number(value)
     if isinstance(value, Media):
         return value.type_name
-    number = to_number(value)
-    if isinstance(number, bool):
-        return "boolean"
     if number is not None:
-        return "number"
+        return "boolean" if isinstance(number, bool) else "number"
     if family(value) in ("numpy", "torch", "jax"):
         return "array"
-    if isinstance(value, list | tuple):
-        return "list"
-    return "dict" if isinstance(value, dict) else type(value).__name__
+    return next((word for kind, word in _WORDS if isinstance(value, kind)), type(value).__name__)
 
 
 def take(value: Any) -> Any:
@@ -63,21 +58,18 @@ def weight(value: Any) -> int:
 
 def keep(value: Any, sink: Sink) -> Any:
     """Return the JSON of a cell that was taken; media are kept, and one that cannot be stands as an error."""
-    if isinstance(value, str | int | None):
-        return to_json(value)
     if isinstance(value, Media):
         try:
             value.verify()
             return value.keep(sink)
         except Exception as error:  # noqa: BLE001 - one bad picture does not cost the table
             return error_for(value, error)
-    if hasattr(value, "puts_channels_first"):
-        return to_json(value.array().tolist())
     if isinstance(value, list | tuple):
         return [keep(item, sink) for item in cast("list[Any]", value)]
-    if family(value) in ("numpy", "torch") and to_number(value) is None:
-        return to_json(value.tolist())
-    return to_json(value)
+    if hasattr(value, "puts_channels_first"):
+        value = value.array()
+    # Every value of an array, where a row of metrics would only say that there was one.
+    return to_json(value.tolist() if family(value) in ("numpy", "torch") else value)
 
 
 def error_for(value: object, error: BaseException) -> dict[str, Any]:

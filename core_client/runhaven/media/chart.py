@@ -79,7 +79,9 @@ class CustomChart(Media):
         if not isinstance(self.table, Table):
             message = f"a chart is drawn from a Table, not from {type(self.table).__name__}."
             raise UsageError(message)
-        absent = {str(name) for name in self.spec.fields.values() if name is not None and name not in self.table.columns}
+        absent = {
+            str(name) for name in self.spec.fields.values() if name is not None and name not in self.table.columns
+        }
         if absent:
             message = f"the table of a chart lacks {', '.join(sorted(absent))}; it has {self.table.columns}."
             raise UsageError(message)
@@ -106,7 +108,9 @@ class CustomChart(Media):
         }
         drawn = self._vega_lite or resolve(spec.spec_name, spec.fields, spec.title)
         if drawn is not None:
-            data = json.dumps(to_json(drawn), separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+            data = json.dumps(to_json(drawn), separators=(",", ":"), ensure_ascii=False).encode(
+                "utf-8", "surrogatepass"
+            )
             reference["spec"] = sink.put(data, "vega-lite.json")
         return reference
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import pprint
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, cast
 
 from runhaven.errors import UsageError
 from runhaven.media.kind import Media
@@ -123,7 +124,7 @@ class Graph(Media):
         graph = cls("keras")
         nodes = [graph.add_node(Node.from_keras(layer)) for layer in model.layers]
         if type(model).__name__ == "Sequential":
-            for one, following in zip(nodes, nodes[1:], strict=False):
+            for one, following in pairwise(nodes):
                 graph.add_edge(one, following)
             return graph
         for layer in model.layers:
@@ -155,6 +156,6 @@ def _inputs(layer: Any) -> list[str]:
     names: list[str] = []
     for node in getattr(layer, "_inbound_nodes", ()):
         parents: Any = getattr(node, "parent_nodes", None) or getattr(node, "inbound_layers", ())
-        for parent in parents if isinstance(parents, list | tuple) else [parents]:
-            names.append(getattr(getattr(parent, "operation", parent), "name", ""))
+        found = cast("list[Any]", parents) if isinstance(parents, list | tuple) else [parents]
+        names += [getattr(getattr(parent, "operation", parent), "name", "") for parent in found]
     return names

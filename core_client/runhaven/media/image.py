@@ -31,6 +31,7 @@ class Image(Media):
     Attributes:
         format: What its bytes will be, such as "png".
         caption: A line of text about it.
+        source: What it is made of, which nobody else changes.
     """
 
     type_name = "image-file"
@@ -76,17 +77,18 @@ class Image(Media):
             for key, value in (boxes or {}).items()
         }
         self._masks = {
-            key: value if isinstance(value, ImageMask) else ImageMask(value, key) for key, value in (masks or {}).items()
+            key: value if isinstance(value, ImageMask) else ImageMask(value, key)
+            for key, value in (masks or {}).items()
         }
-        self._source: Any = _take(data_or_path)
+        self.source: Any = _take(data_or_path)
 
     # What it is
 
     @property
     def format(self) -> str | None:
         """What its bytes will be."""
-        if self._file_type is None and is_path(self._source):
-            return extension(checked_path(self._source, "Image"), _FORMATS)
+        if self._file_type is None and is_path(self.source):
+            return extension(checked_path(self.source, "Image"), _FORMATS)
         return self._file_type or "png"
 
     @property
@@ -117,23 +119,25 @@ class Image(Media):
         if self._file_type not in (_DRAWN | {None}):
             message = f"file_type={self._file_type!r} is not known; choose one of {', '.join(sorted(_DRAWN))}."
             raise UsageError(message)
-        if is_path(self._source):
-            checked_path(self._source, "Image")
+        if is_path(self.source):
+            checked_path(self.source, "Image")
             return
-        if self._source is None:
-            message = "Image takes an array, a tensor, an image of Pillow's, a figure of matplotlib's or the path of a file."
+        if self.source is None:
+            message = (
+                "Image takes an array, a tensor, an image of Pillow's, a figure of matplotlib's or the path of a file."
+            )
             raise UsageError(message)
         pixels.pillow()
 
     def weight(self) -> int:
         """Return how many bytes the copy holds."""
         masks = sum(mask.weight() for mask in self._masks.values())
-        if isinstance(self._source, bytes):
-            return len(self._source) + masks
-        if bare_kind(self._source) == "pillow":
-            width, height = self._source.size
-            return width * height * len(self._source.getbands()) + masks
-        return masks + (0 if self._source is None or is_path(self._source) else self._source.weight)
+        if isinstance(self.source, bytes):
+            return len(self.source) + masks
+        if bare_kind(self.source) == "pillow":
+            width, height = self.source.size
+            return width * height * len(self.source.getbands()) + masks
+        return masks + (0 if self.source is None or is_path(self.source) else self.source.weight)
 
     def keep(self, sink: Sink) -> Reference:
         """Encode it unless it is a file that may stay as it is."""
@@ -147,8 +151,8 @@ class Image(Media):
         return self.described(reference)
 
     def _keep_pixels(self, sink: Sink) -> Reference:
-        if is_path(self._source) and not (sink.scrubs or self._mode or self._file_type):
-            return _keep_file(checked_path(self._source, "Image"), sink)
+        if is_path(self.source) and not (sink.scrubs or self._mode or self._file_type):
+            return _keep_file(checked_path(self.source, "Image"), sink)
         found = self._pixels()
         if found is not None and found.array.dtype.itemsize > 1 and not sink.scrubs and self._suits_wide():
             height, width = found.array.shape[:2]
@@ -165,11 +169,11 @@ class Image(Media):
 
     def _pixels(self) -> pixels.Pixels | None:
         """Return the pixels of an array; None for what is a picture already."""
-        if self._source is None or isinstance(self._source, bytes) or is_path(self._source):
+        if self.source is None or isinstance(self.source, bytes) or is_path(self.source):
             return None
-        if bare_kind(self._source) == "pillow":
+        if bare_kind(self.source) == "pillow":
             return None
-        held = cast("Held", self._source)
+        held = cast("Held", self.source)
         arranged = pixels.arrange(held.array(), channels_first=held.puts_channels_first)
         return pixels.to_pixels(arranged, normalize=self._normalize)
 
@@ -178,10 +182,10 @@ class Image(Media):
         found = found or self._pixels()
         if found is not None:
             picture = pixels.to_picture(found.array)
-        elif bare_kind(self._source) == "pillow":
-            picture = pixels.upright(self._source)
+        elif bare_kind(self.source) == "pillow":
+            picture = pixels.upright(self.source)
         else:
-            opened = io.BytesIO(self._source) if isinstance(self._source, bytes) else checked_path(self._source, "Image")
+            opened = io.BytesIO(self.source) if isinstance(self.source, bytes) else checked_path(self.source, "Image")
             with pixels.pillow().open(opened) as file:
                 picture = pixels.upright(file)
         return picture.convert(self._mode) if self._mode and picture.mode != self._mode else picture
@@ -190,7 +194,7 @@ class Image(Media):
 def _take(data: Any) -> Any:
     """Return what an image is made of, copied; None if it is nothing that can be."""
     if isinstance(data, Image):
-        return data._source  # noqa: SLF001 - one picture of another
+        return data.source
     if is_path(data):
         return data
     kind = bare_kind(data)

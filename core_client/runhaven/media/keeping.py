@@ -148,12 +148,14 @@ class MediaKeeper:
         for key, value in values.items():
             try:
                 found[key] = self._check(key, value)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a bad value may fail in any way
                 found[key] = self._refuse(key, value, error)
         weight = sum(value.weight() for value in found.values() if isinstance(value, Media))
         if not self._admit(weight):
             return Parcel(self._drop(found), 0)
-        return Parcel({key: value.snapshot() if isinstance(value, Media) else value for key, value in found.items()}, weight)
+        return Parcel(
+            {key: value.snapshot() if isinstance(value, Media) else value for key, value in found.items()}, weight
+        )
 
     def _check(self, key: str, value: Any) -> Media:
         media = wrap(value)
@@ -251,7 +253,15 @@ class MediaKeeper:
             else:
                 cells[key] = value
         if self._scrub is not None and sink.passed + sink.refused:
-            self._emit({"event": "scrub", "function": self._scrub.name, "passed": sink.passed, "refused": sink.refused, "keys": list(parcel.values)})
+            self._emit(
+                {
+                    "event": "scrub",
+                    "function": self._scrub.name,
+                    "passed": sink.passed,
+                    "refused": sink.refused,
+                    "keys": list(parcel.values),
+                }
+            )
         return cells
 
     def _keep_one(self, key: str, value: Media, sink: Counter) -> dict[str, Any]:
@@ -259,5 +269,7 @@ class MediaKeeper:
             return value.keep_as(key, sink)
         except Exception as error:
             logger.debug("%r could not be kept", key, exc_info=True)
-            self._notices.warn(f"{key!r} was not kept: {error}", about=f"media {type(value).__name__} {type(error).__name__}")
+            self._notices.warn(
+                f"{key!r} was not kept: {error}", about=f"media {type(value).__name__} {type(error).__name__}"
+            )
             return {key: error_for(value, error)}

@@ -90,7 +90,9 @@ class Molecule(Media):
             message = "Molecule takes the path of a file or an open one; see also Molecule.from_smiles."
             raise UsageError(message)
         if found not in self.SUPPORTED_TYPES:
-            message = f"the format of a molecule must be one of {', '.join(sorted(self.SUPPORTED_TYPES))}, not {found!r}."
+            message = (
+                f"the format of a molecule must be one of {', '.join(sorted(self.SUPPORTED_TYPES))}, not {found!r}."
+            )
             raise UsageError(message)
 
     def weight(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from runhaven.errors import UsageError
@@ -13,6 +13,8 @@ from runhaven.media.source import checked_path, extension, hold, is_path, read_s
 from runhaven.value import to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runhaven.media.kind import Reference, Sink
 
 _COLUMNS = (3, 4, 6)
@@ -75,10 +77,14 @@ class Object3D(Media):
         """Look at format, shape and type."""
         if self._path is not None or self._content is not None:
             found = self._format or (
-                extension(checked_path(self._path, "Object3D"), self.SUPPORTED_TYPES) if self._path is not None else None
+                extension(checked_path(self._path, "Object3D"), self.SUPPORTED_TYPES)
+                if self._path is not None
+                else None
             )
             if found not in self.SUPPORTED_TYPES:
-                message = f"the format of an object must be one of {', '.join(sorted(self.SUPPORTED_TYPES))}, not {found!r}."
+                message = (
+                    f"the format of an object must be one of {', '.join(sorted(self.SUPPORTED_TYPES))}, not {found!r}."
+                )
                 raise UsageError(message)
         elif self._scene is not None:
             if self._scene.get("type") not in self.SUPPORTED_POINT_CLOUD_TYPES:
@@ -101,7 +107,9 @@ class Object3D(Media):
             path = checked_path(self._path, "Object3D")
             return self.described(sink.put_file(path, self._format or extension(path, self.SUPPORTED_TYPES) or "obj"))
         if self._scene is not None:
-            scene = {key: value.array().tolist() if hasattr(value, "weight") else value for key, value in self._scene.items()}
+            scene = {
+                key: value.array().tolist() if hasattr(value, "weight") else value for key, value in self._scene.items()
+            }
             count = len(scene.get("points", ()))
         else:
             scene = _points(self._held.array() if self._held is not None else None)
@@ -123,7 +131,7 @@ def _points(array: Any) -> list[list[float]]:
     return array.tolist()
 
 
-def box3d(  # noqa: PLR0913 - W&B's signature
+def box3d(
     *,
     center: Any,
     size: Any,

@@ -57,11 +57,11 @@ def check_pixels(array: Any) -> None:
         UsageError: If it cannot be a picture.
     """
     shape = tuple(int(size) for size in array.shape)
-    has_channels = len(shape) == _FLAT or shape[-1:] and (shape[-1] in _CHANNELS or shape[-3:-2] and shape[-3] in _CHANNELS)
+    has_channels = len(shape) == _FLAT or (
+        shape[-1:] and (shape[-1] in _CHANNELS or (shape[-3:-2] and shape[-3] in _CHANNELS))
+    )
     if len(shape) not in (_FLAT, _CUBE, _BATCH) or 0 in shape or not has_channels:
-        message = (
-            f"an array of shape {shape} is no picture; pass HxW, HxWxC or CxHxW with 1 to 4 channels, or a batch of those."
-        )
+        message = f"an array of shape {shape} is no picture; pass HxW, HxWxC or CxHxW with 1 to 4 channels, or a batch of those."
         raise UsageError(message)
 
 

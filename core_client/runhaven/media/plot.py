@@ -73,7 +73,7 @@ def histogram(table: Table, value: str, title: str = "", split_table: bool = Fal
     return _draw("histogram", table, {"value": value}, title, split=split_table)
 
 
-def line(  # noqa: PLR0913 - W&B's signature
+def line(
     table: Table, x: str, y: str, stroke: str | None = None, title: str = "", split_table: bool = False
 ) -> CustomChart:
     """Draw a line through the rows; one for each value of the column `stroke`, if given."""
@@ -87,7 +87,7 @@ def scatter(table: Table, x: str, y: str, title: str = "", split_table: bool = F
 
 
 @_lenient
-def line_series(  # noqa: PLR0913 - W&B's signature
+def line_series(
     xs: Iterable[Any],
     ys: Iterable[Iterable[Any]],
     keys: Iterable[str] | None = None,
@@ -137,7 +137,7 @@ def _listed(values: Any) -> list[Any]:
 
 
 @_lenient
-def confusion_matrix(  # noqa: PLR0913 - W&B's signature
+def confusion_matrix(
     probs: Any = None,
     y_true: Any = None,
     preds: Any = None,
@@ -191,7 +191,7 @@ def pr_curve(  # noqa: PLR0913, PLR0917 - W&B's signature
 
 
 @_lenient
-def roc_curve(  # noqa: PLR0913 - W&B's signature
+def roc_curve(
     y_true: Any,
     y_probas: Any = None,
     labels: Sequence[str] | None = None,

@@ -116,7 +116,9 @@ def precision_recall(
         recall, precision = hits / max(1, int(is_class.sum())), hits / (hits + false)
         best = np.maximum.accumulate(precision[::-1])[::-1]
         at = np.searchsorted(recall, recalls - 1e-12)
-        curves.append(Curve(name, recalls.tolist(), np.where(at < len(best), best[at.clip(max=len(best) - 1)], 0.0).tolist()))
+        curves.append(
+            Curve(name, recalls.tolist(), np.where(at < len(best), best[at.clip(max=len(best) - 1)], 0.0).tolist())
+        )
     return curves
 
 
@@ -130,7 +132,9 @@ def _cumulated(is_class: Any, score: Any) -> tuple[Any, Any]:
     return hits, ends + 1 - hits
 
 
-def _each_class(true: Any, scores: Any, labels: Sequence[str] | None, wanted: Sequence[Any] | None) -> list[tuple[str, Any, Any]]:
+def _each_class(
+    true: Any, scores: Any, labels: Sequence[str] | None, wanted: Sequence[Any] | None
+) -> list[tuple[str, Any, Any]]:
     """Return name, members and scores of each class.
 
     Raises:
@@ -141,7 +145,9 @@ def _each_class(true: Any, scores: Any, labels: Sequence[str] | None, wanted: Se
     if table.ndim == 1:
         table = np.stack([1 - table, table], axis=1)
     if table.ndim != _FLAT or len(table) != len(classes) or not len(classes) or np.isnan(table).any():
-        message = f"y_probas of shape {table.shape} does not fit {len(classes)} classes; pass a row of numbers for each."
+        message = (
+            f"y_probas of shape {table.shape} does not fit {len(classes)} classes; pass a row of numbers for each."
+        )
         raise UsageError(message)
     present = np.unique(classes)
     is_index = classes.dtype.kind in "iu" and present.min() >= 0 and present.max() < table.shape[1]

@@ -81,7 +81,7 @@ class Table(Media):
         self._parts = _Parts()
         for row in found:
             self.add_data(*row)
-        kinds: Any = dtype if isinstance(dtype, list | tuple) else [dtype] * len(names)
+        kinds = cast("list[Any]", dtype) if isinstance(dtype, list | tuple) else [dtype] * len(names)
         for name, kind in zip(names, kinds, strict=False):
             if kind is not None:
                 self.cast(name, kind, optional=True)
@@ -153,7 +153,7 @@ class Table(Media):
     def set_fk(self, col_name: Column, table: Table, table_col: str) -> None:
         """Say that a column names the rows of another table."""
         self._index(col_name)
-        table._index(table_col)  # noqa: SLF001 - another table
+        table._index(table_col)
         self._keys.setdefault("foreign", {})[str(col_name)] = table_col
 
     # Reading
@@ -214,7 +214,9 @@ class Table(Media):
             mixed = words - {"none"}
             wanted = self._wanted.get(name)
             if (len(mixed) > 1 or (wanted and mixed - {wanted})) and not self._allows_mixed:
-                found.append(f"column {name!r} of a table holds {' and '.join(sorted(mixed))}; pass allow_mixed_types=True to mean it")
+                found.append(
+                    f"column {name!r} of a table holds {' and '.join(sorted(mixed))}; pass allow_mixed_types=True to mean it"
+                )
         return found
 
     def _types(self, rows: Sequence[Sequence[Any]]) -> list[set[str]]:
@@ -331,5 +333,9 @@ def _rows(given: Any, columns: list[Column] | None) -> tuple[list[Column], list[
         given = given.tolist()
     found: list[list[Any]] = [list(row) for row in given] if given is not None else []
     if columns is None:
-        columns = list(_DEFAULT_COLUMNS) if not found or len(found[0]) == len(_DEFAULT_COLUMNS) else list(range(len(found[0])))
+        columns = (
+            list(_DEFAULT_COLUMNS)
+            if not found or len(found[0]) == len(_DEFAULT_COLUMNS)
+            else list(range(len(found[0])))
+        )
     return columns, found

@@ -97,6 +97,8 @@ class Video(Media):
             pictures = [sink.scrub(picture) for picture in pictures]
         width, height = pictures[0].size
         content = _encoder_for(ending)(pictures, fps, ending)
+        if ending != "gif":
+            width, height = width + width % 2, height + height % 2
         return sink.put(content, ending) | {"width": width, "height": height, "fps": fps, "frames": len(pictures)}
 
 
@@ -111,14 +113,18 @@ def arrange(array: Any) -> Any:
         clips = [arrange(clip) for clip in array]
         return np.stack([pixels.tile([clip[time] for clip in clips]) for time in range(len(clips[0]))])
     if array.ndim != _CLIP or 0 in array.shape:
-        message = f"an array of shape {array.shape} is no video; pass time x channel x height x width, or a batch of those."
+        message = (
+            f"an array of shape {array.shape} is no video; pass time x channel x height x width, or a batch of those."
+        )
         raise UsageError(message)
     if array.shape[1] in _CHANNELS:
         turned = np.moveaxis(array, 1, 3)
     elif array.shape[3] in _CHANNELS:
         turned = array
     else:
-        message = f"a video of shape {array.shape} has no axis of 1, 3 or 4 channels; pass time x channel x height x width."
+        message = (
+            f"a video of shape {array.shape} has no axis of 1, 3 or 4 channels; pass time x channel x height x width."
+        )
         raise UsageError(message)
     found = pixels.to_pixels(turned).array
     narrow = (found >> 8).astype(np.uint8) if found.dtype == np.uint16 else found
@@ -135,8 +141,8 @@ def _encoder_for(ending: str) -> Any:
         pixels.pillow()
         return _encode_gif
     try:
-        import imageio_ffmpeg  # noqa: F401  # pyright: ignore[reportMissingImports, reportUnusedImport]
         import imageio.v2  # noqa: F401  # pyright: ignore[reportMissingImports, reportUnusedImport]
+        import imageio_ffmpeg  # noqa: F401  # pyright: ignore[reportMissingImports, reportUnusedImport]
     except ImportError as error:
         message = missing("imageio[ffmpeg]", f"Video(format={ending!r})")
         raise ImportError(f"{message}; or log it with format='gif', which needs Pillow alone.") from error  # noqa: TRY003, EM102
@@ -147,7 +153,13 @@ def _encode_gif(pictures: list[Any], fps: int, _: str) -> bytes:
     buffer = io.BytesIO()
     first, *others = [_plain(picture) for picture in pictures]
     first.save(
-        buffer, format="gif", save_all=True, append_images=others, duration=max(10, round(1000 / fps)), loop=0, optimize=False
+        buffer,
+        format="gif",
+        save_all=True,
+        append_images=others,
+        duration=max(10, round(1000 / fps)),
+        loop=0,
+        optimize=False,
     )
     return buffer.getvalue()
 
