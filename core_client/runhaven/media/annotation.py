@@ -98,8 +98,8 @@ class BoundingBoxes2D(Media):
         return self.described(reference)
 
 
-def _problem_of_boxes(val: Mapping[str, Any]) -> str | None:
-    boxes = val.get("box_data")
+def _problem_of_boxes(val: Any) -> str | None:
+    boxes: Any = cast("Mapping[str, Any]", val).get("box_data") if isinstance(val, Mapping) else None
     if not isinstance(boxes, Sequence) or isinstance(boxes, str):
         return '"box_data" must be a list of dicts.'
     problems = (_problem_of_box(box) for box in cast("Sequence[Any]", boxes))
@@ -154,7 +154,7 @@ class ImageMask(Media):
         """Look for data or a file."""
         if self._path is not None:
             checked_path(self._path, f"mask {self._key!r}")
-        elif self._held is None:
+        elif self._held is None or not self._held.has_numbers:
             message = f'mask {self._key!r}: pass "mask_data", a two-dimensional array of integers, or "path".'
             raise UsageError(message)
 

@@ -13,6 +13,7 @@ from runhaven.media.source import checked_path, hold, is_path
 
 if TYPE_CHECKING:
     from runhaven.media.kind import Reference, Sink
+    from runhaven.media.source import Held
 
 _MOST_CHANNELS = 32
 _WINDOW, _HOP = 1024, 256
@@ -59,6 +60,8 @@ class Audio(Media):
         elif not self._sample_rate or self._sample_rate <= 0:
             message = "Audio from samples needs sample_rate=, the samples a second."
             raise UsageError(message)
+        else:
+            _check_samples(self._held)
 
     def weight(self) -> int:
         """Return how many bytes the copy holds."""
@@ -84,30 +87,27 @@ class Audio(Media):
         return self.described(reference)
 
 
-def _frames(array: Any) -> Any:
-    """Return samples as frames x channels.
-
-    Raises:
-        UsageError: If they have another shape or no numbers.
-    """
-    if array.dtype.kind not in "iuf" or array.ndim not in (1, _FLAT) or array.size == 0:
-        message = (
-            f"samples of shape {array.shape} and type {array.dtype} are no sound; pass frames, or frames x channels."
-        )
+def _check_samples(held: Held) -> None:
+    shape = held.shape
+    is_sound = held.has_numbers and len(shape) in (1, _FLAT) and 0 not in shape
+    if not is_sound or (len(shape) == _FLAT and min(shape) > _MOST_CHANNELS):
+        message = f"an array of shape {shape} is no sound; pass numbers, frames or frames x channels."
         raise UsageError(message)
+
+
+def _frames(array: Any) -> Any:
+    """Return samples as frames x channels."""
     if array.ndim == 1:
         return array.reshape(-1, 1)
     # Torch's audio has channels first; nobody has more channels than frames.
-    found = array.T if array.shape[0] < array.shape[1] and array.shape[0] <= _MOST_CHANNELS else array
-    if found.shape[1] > _MOST_CHANNELS:
-        message = f"samples of shape {array.shape} would be {found.shape[1]} channels; pass frames x channels."
-        raise UsageError(message)
-    return found
+    return array.T if array.shape[0] < array.shape[1] and array.shape[0] <= _MOST_CHANNELS else array
 
 
 def _to_wav(samples: Any, rate: int) -> bytes:
     np = pixels.numpy()
-    if samples.dtype.kind == "f":
+    if samples.dtype.kind == "b":
+        samples = samples.astype(np.int16) * 32767
+    elif samples.dtype.kind == "f":
         values = np.nan_to_num(samples.astype(np.float64), nan=0.0, posinf=1.0, neginf=-1.0).clip(-1, 1)
         samples = np.rint(values * 32767).astype("<i2")
     elif samples.dtype not in (np.uint8, np.int16, np.int32):

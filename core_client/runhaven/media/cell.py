@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _FIXED = (str, int, float, bool, complex, bytes, type(None), dt.date, dt.time, dt.timedelta)
 _GUESSED_BYTES = 64
 _WORDS: tuple[tuple[Any, str], ...] = (
-    (type(None), "none"), (str, "string"), (list | tuple, "list"), (dict, "dict"),
+    (type(None), "none"), (str, "string"), ((list, tuple), "list"), (dict, "dict"),
 )  # fmt: skip
 
 

@@ -62,7 +62,7 @@ class Histogram(Media):
                 message = f"np_histogram takes up to {self.MAX_LENGTH} counts and one edge more, not {len(counts)} and {len(edges)}."
                 raise UsageError(message)
             return
-        if self._held is None:
+        if self._held is None or not self._held.has_numbers:
             message = "Histogram takes an array or a list of numbers, or np_histogram=(counts, edges)."
             raise UsageError(message)
         if not 0 < self._bins <= self.MAX_LENGTH:
@@ -92,9 +92,6 @@ def _number(value: Any) -> float:
 
 def _count(array: Any, bins: int) -> tuple[list[float], list[float]]:
     np = require("numpy", feature="Histogram")
-    if array.dtype.kind not in "biuf":
-        message = f"values of type {array.dtype} cannot be counted; pass numbers."
-        raise UsageError(message)
     values = array.astype(np.float64).ravel()
     values = values[np.isfinite(values)]
     try:

@@ -102,6 +102,7 @@ class Image(Media):
         if held is None:
             message = f"guess_mode() takes an array, not {type(data).__name__}."
             raise UsageError(message)
+        pixels.check_pixels(held.shape, has_numbers=held.has_numbers)
         shape = pixels.arrange(held.array(), channels_first=held.puts_channels_first).shape
         mode = "L" if len(shape) == 2 else {2: "LA", 3: "RGB", 4: "RGBA"}[shape[2]]  # noqa: PLR2004 - height and width
         return "RGB" if mode == "RGBA" and file_type in ("jpg", "jpeg") else mode
@@ -128,6 +129,9 @@ class Image(Media):
             )
             raise UsageError(message)
         pixels.pillow()
+        if not isinstance(self.source, bytes) and bare_kind(self.source) != "pillow":
+            held = cast("Held", self.source)
+            pixels.check_pixels(held.shape, has_numbers=held.has_numbers)
 
     def weight(self) -> int:
         """Return how many bytes the copy holds."""

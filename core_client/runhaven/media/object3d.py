@@ -93,6 +93,9 @@ class Object3D(Media):
         elif self._held is None:
             message = "Object3D takes points as an array, a dict, or the path of a file."
             raise UsageError(message)
+        elif not self._held.has_numbers or len(self._held.shape) != 2 or self._held.shape[1] not in _COLUMNS:  # noqa: PLR2004
+            message = f"points must be N x 3, N x 4 or N x 6 numbers, not of shape {self._held.shape}."
+            raise UsageError(message)
 
     def weight(self) -> int:
         """Return about how many bytes the copy holds."""
@@ -112,7 +115,7 @@ class Object3D(Media):
             }
             count = len(scene.get("points", ()))
         else:
-            scene = _points(self._held.array() if self._held is not None else None)
+            scene = self._held.array().tolist() if self._held is not None else []
             count = len(scene)
         text = json.dumps(to_json(scene), separators=(",", ":"))
         return self.described(sink.put(text.encode(), "pts.json") | {"points": count})
@@ -121,14 +124,6 @@ class Object3D(Media):
 def _taken(value: Any) -> Any:
     """Copy a part of a scene; arrays stay arrays, for lists of a million points take long to copy."""
     return hold(value) if hasattr(value, "dtype") else copy.deepcopy(value)
-
-
-def _points(array: Any) -> list[list[float]]:
-    if array is None or array.ndim != 2 or array.shape[1] not in _COLUMNS or array.dtype.kind not in "biuf":  # noqa: PLR2004
-        shape = None if array is None else array.shape
-        message = f"points must be N x 3, N x 4 or N x 6 numbers, not of shape {shape}."
-        raise UsageError(message)
-    return array.tolist()
 
 
 def box3d(

@@ -15,7 +15,6 @@ _GAP = 2
 # Resizing and rounding leave a range by this much without meaning another one.
 _SLACK = 0.01
 _BYTE, _WORD = 255, 65535
-_NUMBERS = "biuf"
 _FLAT, _CUBE, _BATCH = 2, 3, 4
 _SAVED = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"})
 
@@ -50,16 +49,16 @@ def pillow() -> Any:
     return require("PIL.Image", feature="an Image or Video", package="pillow")
 
 
-def check_pixels(array: Any) -> None:
+def check_pixels(shape: tuple[int, ...], *, has_numbers: bool) -> None:
     """Check an array without looking at its values.
 
     Raises:
         UsageError: If it cannot be a picture.
     """
-    shape = tuple(int(size) for size in array.shape)
-    has_channels = len(shape) == _FLAT or (
-        shape[-1:] and (shape[-1] in _CHANNELS or (shape[-3:-2] and shape[-3] in _CHANNELS))
-    )
+    if not has_numbers:
+        message = "values of that type are no pixels; pass integers, floats or booleans."
+        raise UsageError(message)
+    has_channels = len(shape) == _FLAT or any(size in _CHANNELS for size in (*shape[-1:], *shape[-3:-2]))
     if len(shape) not in (_FLAT, _CUBE, _BATCH) or 0 in shape or not has_channels:
         message = f"an array of shape {shape} is no picture; pass HxW, HxWxC or CxHxW with 1 to 4 channels, or a batch of those."
         raise UsageError(message)
@@ -71,11 +70,7 @@ def arrange(array: Any, *, channels_first: bool) -> Any:
     Args:
         array: In any order.
         channels_first: Whether CxHxW is meant where both orders are possible.
-
-    Raises:
-        UsageError: If it cannot be a picture.
     """
-    check_pixels(array)
     if array.ndim == _BATCH:
         return tile([arrange(one, channels_first=channels_first) for one in array])
     if array.ndim == _FLAT:
@@ -111,15 +106,9 @@ def to_pixels(array: Any, *, normalize: bool = True) -> Pixels:
     Args:
         array: HxW or HxWxC.
         normalize: Without it, values are rounded and cut off at 0 and 255.
-
-    Raises:
-        UsageError: If the values are no real numbers.
     """
     np = numpy()
     kind = array.dtype.kind
-    if kind not in _NUMBERS:
-        message = f"values of type {array.dtype} are no pixels; pass integers, floats or booleans."
-        raise UsageError(message)
     if kind == "b":
         return Pixels(array.astype(np.uint8) * _BYTE)
     if array.dtype in (np.uint8, np.uint16):

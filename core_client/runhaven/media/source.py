@@ -28,6 +28,16 @@ class Held(Protocol):
         """Whether its library does so."""
         ...
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many numbers it has along each axis."""
+        ...
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether it holds integers, floats or booleans."""
+        ...
+
     def array(self) -> Any:
         """Return it as an array of NumPy's, waiting for a device if need be."""
         ...
@@ -41,6 +51,8 @@ class HostArray:
     def __init__(self, array: Any) -> None:
         """Hold an array that nobody else changes."""
         self._array = array
+        self.shape: tuple[int, ...] = tuple(array.shape)
+        self.has_numbers: bool = array.dtype.kind in "biuf"
 
     @property
     def weight(self) -> int:
@@ -62,6 +74,8 @@ class TorchArray:
         torch = sys.modules["torch"]
         with torch.no_grad():
             self._tensor = tensor.detach().clone()
+        self.shape = tuple(int(size) for size in tensor.shape)
+        self.has_numbers = not tensor.dtype.is_complex
         self._event: Any = None
         if tensor.device.type == "cuda" and torch.cuda.is_available():
             self._event = torch.cuda.Event()
@@ -85,7 +99,7 @@ class TorchArray:
         """Pickle without the event, which means something in its process alone."""
         if self._event is not None:
             self._event.synchronize()
-        return {"_tensor": self._tensor.cpu(), "_event": None}
+        return vars(self) | {"_tensor": self._tensor.cpu(), "_event": None}
 
 
 class FixedArray:
@@ -96,6 +110,8 @@ class FixedArray:
     def __init__(self, array: Any) -> None:
         """Hold it."""
         self._array = array
+        self.shape = tuple(int(size) for size in array.shape)
+        self.has_numbers = "complex" not in str(array.dtype)
 
     @property
     def weight(self) -> int:

@@ -15,6 +15,7 @@ from runhaven.missing import missing
 
 if TYPE_CHECKING:
     from runhaven.media.kind import Reference, Sink
+    from runhaven.media.source import Held
 
 _CODECS = {"mp4": "libx264", "webm": "libvpx-vp9", "ogg": "libtheora"}
 _CHANNELS = (1, 3, 4)
@@ -63,6 +64,7 @@ class Video(Media):
             message = "Video takes frames as an array, or the path of a file."
             raise UsageError(message)
         elif self._held is not None:
+            _check_frames(self._held)
             _encoder_for(self._format or "gif")
 
     def _check_file(self, path: Path) -> None:
@@ -102,30 +104,24 @@ class Video(Media):
         return sink.put(content, ending) | {"width": width, "height": height, "fps": fps, "frames": len(pictures)}
 
 
-def arrange(array: Any) -> Any:
-    """Return frames of eight bits as time x height x width, with channels behind if there are several.
+def _check_frames(held: Held) -> None:
+    shape = held.shape
+    has_channels = any(size in _CHANNELS for size in (*shape[-3:-2], *shape[-1:]))
+    if not held.has_numbers or len(shape) not in (_CLIP, _BATCH) or 0 in shape or not has_channels:
+        message = (
+            f"an array of shape {shape} is no video; pass time x channel x height x width, with 1, 3 or 4 channels, "
+            "or a batch of those."
+        )
+        raise UsageError(message)
 
-    Raises:
-        UsageError: If the array is no video.
-    """
+
+def arrange(array: Any) -> Any:
+    """Return frames of eight bits as time x height x width, with channels behind if there are several."""
     np = pixels.numpy()
     if array.ndim == _BATCH:
         clips = [arrange(clip) for clip in array]
         return np.stack([pixels.tile([clip[time] for clip in clips]) for time in range(len(clips[0]))])
-    if array.ndim != _CLIP or 0 in array.shape:
-        message = (
-            f"an array of shape {array.shape} is no video; pass time x channel x height x width, or a batch of those."
-        )
-        raise UsageError(message)
-    if array.shape[1] in _CHANNELS:
-        turned = np.moveaxis(array, 1, 3)
-    elif array.shape[3] in _CHANNELS:
-        turned = array
-    else:
-        message = (
-            f"a video of shape {array.shape} has no axis of 1, 3 or 4 channels; pass time x channel x height x width."
-        )
-        raise UsageError(message)
+    turned = np.moveaxis(array, 1, 3) if array.shape[1] in _CHANNELS else array
     found = pixels.to_pixels(turned).array
     narrow = (found >> 8).astype(np.uint8) if found.dtype == np.uint16 else found
     return narrow[..., 0] if narrow.shape[3] == 1 else narrow
