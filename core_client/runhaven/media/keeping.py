@@ -116,13 +116,15 @@ class MediaKeeper:
             is_inline: Whether values are kept at once, on the calling thread; for tests.
 
         Raises:
-            UsageError: If the scrub function cannot be found.
+            UsageError: In strict mode, if the scrub function cannot be found.
         """
         self.lost = 0
         self._blobs = blobs
         self._notices = notices
         self._emit = emit
         self._scrub = None if scrub is None else Scrub(scrub)
+        if self._scrub is not None and self._scrub.problem is not None and is_strict:
+            raise self._scrub.problem
         self._is_strict = is_strict
         self._is_inline = is_inline
         self.forget()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import copy
+from typing import TYPE_CHECKING, Any, cast
 
 from runhaven.errors import UsageError
 from runhaven.media.figure import figure_of
@@ -35,9 +36,9 @@ class Plotly(Media):
         elif kind != "plotly" and not isinstance(val, dict):
             message = f"Plotly takes a figure of plotly's or matplotlib's, not {type(val).__name__}."
             raise UsageError(message)
-        # A figure's own way to copy itself: data and layout, without validating them again.
-        figures = require("plotly.graph_objects", feature="Plotly", package="plotly")
-        self._figure: dict[str, Any] = (figures.Figure(val) if isinstance(val, dict) else val).to_dict()
+        self._figure: dict[str, Any] = (
+            copy.deepcopy(cast("dict[str, Any]", val)) if isinstance(val, dict) else val.to_dict()
+        )
 
     def keep(self, sink: Sink) -> Reference:
         """Write the JSON."""

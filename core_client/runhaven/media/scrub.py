@@ -17,6 +17,7 @@ class Scrub:
 
     Attributes:
         name: What the function is called, for the receipt.
+        problem: Why it cannot be found; no picture passes then.
     """
 
     def __init__(self, function: Callable[[Any], Any] | str) -> None:
@@ -25,12 +26,13 @@ class Scrub:
         Args:
             function: The function, or "module:function". It takes a picture of Pillow's and returns one; None, or an exception, says that
                 the picture must not be kept.
-
-        Raises:
-            UsageError: If it cannot be found.
         """
-        self._function: Callable[[Any], Any] = _find(function) if isinstance(function, str) else function
+        self.problem: UsageError | None = None
         self.name = function if isinstance(function, str) else _name_of(function)
+        try:
+            self._function: Callable[[Any], Any] = _find(function) if isinstance(function, str) else function
+        except UsageError as error:
+            self.problem = error
 
     def __call__(self, picture: Any) -> Any:
         """Return a picture as it may be kept.
@@ -38,6 +40,8 @@ class Scrub:
         Raises:
             UsageError: If it must not be kept.
         """
+        if self.problem is not None:
+            raise self.problem
         bare = picture.copy()
         bare.info = {name: value for name, value in picture.info.items() if name == "transparency"}
         try:

@@ -139,7 +139,7 @@ def hold(data: Any) -> Held | None:
         return FixedArray(data)
     if kind in ("numpy", "numpy scalar"):
         return HostArray(_numpy().array(data))
-    if isinstance(data, list | tuple | range) or hasattr(data, "__array__"):
+    if isinstance(data, list | tuple | range) or hasattr(data, "__array__") or hasattr(data, "__array_interface__"):
         try:
             return HostArray(_numpy().array(data))
         except (ValueError, TypeError):

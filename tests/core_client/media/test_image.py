@@ -54,7 +54,7 @@ def test_alpha_is_kept_and_jpeg_goes_without(keep):
     ("low", "high", "range"),
     [(0, 1, [0, 1]), (-1, 1, [-1, 1]), (0, 255, None), (-3, 7, [-3, 7]), (0, 5000, [0, 5000])],
 )
-def test_the_range_of_floats_decides_what_is_black_and_white(keep, low, high, range):  # noqa: A002
+def test_the_range_of_floats_decides_what_is_black_and_white(keep, low, high, range):
     """[0, 1], [-1, 1] and [0, 255] are known; others are stretched, and the reference says from what."""
     data = np.linspace(low, high, 256).reshape(16, 16)
     kept = keep(image=runhaven.Image(data))
