@@ -38,6 +38,25 @@ if TYPE_CHECKING:
     from runhaven.api import Api
     from runhaven.artifacts import Artifact, ArtifactTTL
     from runhaven.errors import CommError, ConfigError, Error, NotFoundError, RunhavenError, StoreError, UsageError
+    from runhaven.media import (
+        Audio,
+        BoundingBoxes2D,
+        Classes,
+        Graph,
+        Histogram,
+        Html,
+        Image,
+        ImageMask,
+        JoinedTable,
+        Molecule,
+        Object3D,
+        PartitionedTable,
+        Plotly,
+        Table,
+        Video,
+        box3d,
+        plot,
+    )
     from runhaven.metric import Metric
     from runhaven.saving import Policy
     from runhaven.session import attach, finish, init, login, setup, teardown
@@ -52,20 +71,36 @@ __all__ = [
     "Api",
     "Artifact",
     "ArtifactTTL",
+    "Audio",
+    "BoundingBoxes2D",
+    "Classes",
     "CommError",
     "Config",
     "ConfigError",
     "Error",
+    "Graph",
+    "Histogram",
+    "Html",
+    "Image",
+    "ImageMask",
+    "JoinedTable",
     "Metric",
+    "Molecule",
     "NotFoundError",
+    "Object3D",
+    "PartitionedTable",
+    "Plotly",
     "Run",
     "RunhavenError",
     "Settings",
     "StoreError",
     "Summary",
+    "Table",
     "UsageError",
+    "Video",
     "alert",
     "attach",
+    "box3d",
     "config",
     "define_metric",
     "finish",
@@ -79,6 +114,7 @@ __all__ = [
     "log_model",
     "login",
     "mark_preempting",
+    "plot",
     "run",
     "save",
     "setup",
@@ -89,33 +125,52 @@ __all__ = [
     "use_model",
 ]
 
-_HOMES = {
-    "AlertLevel": "runhaven._alert",
-    "Api": "runhaven.api",
-    "Artifact": "runhaven.artifacts",
-    "ArtifactTTL": "runhaven.artifacts",
-    "Config": "runhaven._config",
-    "Metric": "runhaven.metric",
-    "Run": "runhaven._run",
-    "Settings": "runhaven.settings",
-    "Summary": "runhaven._summary",
-} | dict.fromkeys(
-    ("CommError", "ConfigError", "Error", "NotFoundError", "RunhavenError", "StoreError", "UsageError"),
-    "runhaven.errors",
+_MEDIA = (
+    "Audio",
+    "BoundingBoxes2D",
+    "Classes",
+    "Graph",
+    "Histogram",
+    "Html",
+    "Image",
+    "ImageMask",
+    "JoinedTable",
+    "Molecule",
+    "Object3D",
+    "PartitionedTable",
+    "Plotly",
+    "Table",
+    "Video",
+    "box3d",
+    "plot",
 )
-_HOMES |= dict.fromkeys(
-    (
-        "finish_artifact",
-        "link_artifact",
-        "link_model",
-        "log_artifact",
-        "log_code",
-        "log_model",
-        "upsert_artifact",
-        "use_artifact",
-        "use_model",
-    ),
-    "runhaven._current",
+_ERRORS = ("CommError", "ConfigError", "Error", "NotFoundError", "RunhavenError", "StoreError", "UsageError")
+_OF_CURRENT_RUN = (
+    "finish_artifact",
+    "link_artifact",
+    "link_model",
+    "log_artifact",
+    "log_code",
+    "log_model",
+    "upsert_artifact",
+    "use_artifact",
+    "use_model",
+)
+_HOMES = (
+    {
+        "AlertLevel": "runhaven._alert",
+        "Api": "runhaven.api",
+        "Artifact": "runhaven.artifacts",
+        "ArtifactTTL": "runhaven.artifacts",
+        "Config": "runhaven._config",
+        "Metric": "runhaven.metric",
+        "Run": "runhaven._run",
+        "Settings": "runhaven.settings",
+        "Summary": "runhaven._summary",
+    }
+    | dict.fromkeys(_ERRORS, "runhaven.errors")
+    | dict.fromkeys(_MEDIA, "runhaven.media")
+    | dict.fromkeys(_OF_CURRENT_RUN, "runhaven._current")
 )
 _SESSION = ("attach", "finish", "init", "login", "setup", "teardown")
 

@@ -204,10 +204,7 @@ def _is_made(folder: Path) -> bool:
 def _is_wanted(
     path: Path, folder: Path, include: Callable[..., bool] | None, exclude: Callable[..., bool] | None
 ) -> bool:
-    if include is None:
-        chosen = path.suffix == ".py"
-    else:
-        chosen = _ask(include, path, folder)
+    chosen = path.suffix == ".py" if include is None else _ask(include, path, folder)
     return chosen and not (exclude is not None and _ask(exclude, path, folder))
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from runhaven.lifetime import Lifetime
     from runhaven.notice import Notices
     from runhaven.recorder import Journal, Recorder
+    from runhaven.rich import Keeper
     from runhaven.settings import Settings
     from runhaven.store.view import RunView
 
@@ -92,6 +93,7 @@ class Run:
         self._settings = settings
         self._journal = journal
         self._recorder = recorder
+        recorder.open_keeper = self._open_keeper
         self._notices = notices
         self._role: Role = role
         self._meta: dict[str, Any] = {"name": "", "notes": "", "tags": [], "group": "", "job_type": ""}
@@ -118,8 +120,8 @@ class Run:
         """Keep a row of values.
 
         Args:
-            data: Values by key: numbers, strings, 0-dimensional arrays and tensors, nested dicts. Anything else is kept
-                by its JSON or its repr.
+            data: Values by key: numbers, strings, 0-dimensional arrays and tensors, nested dicts, media such as
+                `runhaven.Image`, figures. Anything else is kept by its JSON or its repr.
             step: The step that the row belongs to. By default the run's own counter.
             commit: Whether the counter moves on after this row; by default it does if `step` is not given.
             sync: Accepted for old code.
@@ -159,6 +161,21 @@ class Run:
             except (TypeError, ValueError):
                 self._misuse(f"log(step=) takes an integer, not {step!r}; the row went to the next step.")
         self._recorder.log(dict(cast("Mapping[str, Any]", data)), counter, commit)
+
+    def _open_keeper(self) -> Keeper:
+        from runhaven.media.keeping import MediaKeeper
+        from runhaven.store.blobs import Blobs
+
+        directory = self._identity.directory
+        assert directory is not None, "only a run that is kept keeps rows"
+        settings = self._settings
+        return MediaKeeper(
+            Blobs(directory.parents[2]),
+            notices=self._notices,
+            emit=self.emit,
+            scrub=settings.x_scrub_images,
+            is_strict=settings.strict,
+        )
 
     def _misuse(self, message: str) -> None:
         """Raise in strict mode; elsewhere say it once."""

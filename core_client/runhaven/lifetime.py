@@ -35,6 +35,9 @@ LIVE_FILES_INTERVAL_S = 30.0
 FINISH_TIMEOUT_S = 10.0
 SEALED_FROM_BYTES = 256 << 10
 SEALED_TO_BYTES = 2 << 20
+# One video may take minutes; nothing at all in so long means that something hangs.
+MEDIA_PATIENCE_S = 300.0
+MEDIA_PATIENCE_OF_SIGNALS_S = 2.0
 _SHOWN = 10
 
 
@@ -212,6 +215,7 @@ class Lifetime:
         name = signal.Signals(number).name
         self._run.emit({"event": "signal", "signal": name}, is_vital=True)
         self._drain()
+        self._recorder.settle_rich(patience_s=MEDIA_PATIENCE_OF_SIGNALS_S)
         self._snapshot()
         self._journal.service()
         self._channel.die(number)
@@ -228,6 +232,8 @@ class Lifetime:
             self._capture.join(1.0)
         if self._console is not None:
             self._console.uninstall()
+        if not self._recorder.settle_rich(patience_s=MEDIA_PATIENCE_S):
+            self._run.notices.warn("media that were logged last are missing: writing them hangs.", about="hung media")
         has_ended = self._background.stop(lambda: self._close(exit_code), timeout_s=FINISH_TIMEOUT_S)
         self._channel.uninstall()
         if has_ended:
@@ -244,9 +250,9 @@ class Lifetime:
         self._journal.service()
         self._journal.give_up()
         trouble = self._journal.trouble
-        lost = (trouble.lost if trouble else 0) + self._recorder.lost
+        lost = (trouble.lost if trouble else 0) + self._recorder.lost + self._recorder.lost_rich
         if lost:
-            reason = trouble.reason if trouble else "a device failed"
+            reason = trouble.reason if trouble else "a device failed" if self._recorder.lost else "media came too fast"
             self._run.emit({"event": "incomplete", "reason": reason, "lost_rows": lost}, is_vital=True)
         if self._run.role == "main":
             self._run.emit({"event": "finish", "exit_code": exit_code}, is_vital=True)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import struct
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from runhaven.device import defer, is_on_device
 from runhaven.journal.record import Schema
 from runhaven.metric import Aggregate, keeps_plain_value, rule_for
+from runhaven.rich import is_rich
 from runhaven.value import flatten, to_cell, to_json, to_number
 
 if TYPE_CHECKING:
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from runhaven.journal.layout import Layout
     from runhaven.journal.record import CellType
     from runhaven.metric import Metric
+    from runhaven.rich import Keeper
+
+    # Has values follow in a row of the given step and time.
+    Follow = Callable[[int, int], None]
 
 _PYTHON_TYPES: dict[CellType, type] = {"f": float, "i": int, "b": bool}
 
@@ -92,6 +98,7 @@ class Recorder:
         step: The counter c: the step of the next implicit `log()`.
         last_step: The greatest step of a row; None before the first.
         lost: Values from a device that never arrived.
+        open_keeper: Makes what keeps rich values, when the first one is logged; None where they are kept by their JSON.
     """
 
     def __init__(self, journal: Journal, *, stream: str = "", step: int = 0) -> None:
@@ -105,6 +112,8 @@ class Recorder:
         self.step = step
         self.last_step: int | None = None
         self.lost = 0
+        self.open_keeper: Callable[[], Keeper] | None = None
+        self._keeper: Keeper | None = None
         self._journal = journal
         self._stream = stream
         self._written = 0
@@ -179,14 +188,19 @@ class Recorder:
         return bool(known)
 
     def _log_any(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:
-        """Write a row of any values: nested, from other libraries, or on a device."""
+        """Write a row of any values: nested, from other libraries, on a device, or with bytes of their own."""
         leaves = dict(flatten(data))
+        rich = {key: value for key, value in leaves.items() if is_rich(value)} if self.open_keeper else {}
         away = {key: value for key, value in leaves.items() if is_on_device(value)}
-        cells = {key: to_cell(value) for key, value in leaves.items() if key not in away}
+        cells = {key: to_cell(value) for key, value in leaves.items() if key not in away and key not in rich}
         shown = {key: _show(cell, leaves[key]) for key, cell in cells.items()}
-        if away:
-            copies = [([list(away)[at] for at in places], copy) for places, copy in defer(list(away.values()))]
-            self._journal.exclusively(self._append_in_parts, cells, shown, copies, step, commit)
+        parts: list[Follow] = []
+        for places, copy in defer(list(away.values())) if away else ():
+            parts.append(partial(self._await, [list(away)[at] for at in places], copy))
+        if rich:
+            parts.append(self._take(rich))
+        if parts:
+            self._journal.exclusively(self._append_in_parts, cells, shown, parts, step, commit)
         else:
             self._journal.exclusively(self._append_cells, cells, shown, step, commit)
 
@@ -204,14 +218,15 @@ class Recorder:
         self,
         cells: dict[str, tuple[CellType, Any]],
         shown: dict[str, Any],
-        copies: list[tuple[list[str], Deferred]],
+        parts: list[Follow],
         step: int | None,
         commit: bool | None,
     ) -> None:
         """Write what is in host memory at once; the rest follows at the same step and time when it has arrived."""
         at, now = (self.step if step is None else step), time.time_ns() // 1000
         self._append_cells(cells, shown, step, commit)
-        self._on_the_way.extend(_OnTheWay(keys, at, now, copy) for keys, copy in copies)
+        for follow in parts:
+            follow(at, now)
 
     def _shape(self, cells: Mapping[str, tuple[CellType, Any]]) -> Shape:
         schema = Schema(self._stream, tuple((key, kind) for key, (kind, _) in cells.items()))
@@ -238,7 +253,32 @@ class Recorder:
         axes = [(index, key) for index, key in enumerate(keys) if key in wanted]
         return Shape(self._journal.layout(schema), folds, axes, list(dict.fromkeys(lacks)))
 
-    # Values from a device
+    # Values that follow
+
+    def _await(self, keys: list[str], copy: Deferred, step: int, time_us: int) -> None:
+        self._on_the_way.append(_OnTheWay(keys, step, time_us, copy))
+
+    def _take(self, values: Mapping[str, Any]) -> Follow:
+        """Take rich values as they are now, and return what has them kept."""
+        if self._keeper is None:
+            assert self.open_keeper is not None, "asked for before"
+            self._keeper = self.open_keeper()
+        return partial(self._send, self._keeper, self._keeper.accept(values))
+
+    def _send(self, keeper: Keeper, parcel: Any, step: int, time_us: int) -> None:
+        def deliver(cells: dict[str, Any]) -> None:
+            self._journal.exclusively(self._write_arrived, cells, step, time_us)
+
+        keeper.send(parcel, deliver)
+
+    def settle_rich(self, *, patience_s: float) -> bool:
+        """Wait until all rich values are kept; False if none was for so long."""
+        return self._keeper is None or self._keeper.settle(patience_s=patience_s)
+
+    @property
+    def lost_rich(self) -> int:
+        """How many rich values found no room."""
+        return 0 if self._keeper is None else self._keeper.lost
 
     def settle(self, *, wait: bool = False) -> None:
         """Write the rows whose device values have arrived; with `wait`, all of them. For the background thread."""
@@ -286,6 +326,8 @@ class Recorder:
         self._shapes.clear()
         self._others.clear()
         self._on_the_way.clear()
+        if self._keeper is not None:
+            self._keeper.forget()
 
     def rule(self, name: str) -> Metric | None:
         """Return the rule that was defined under this very name."""

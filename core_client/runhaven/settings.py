@@ -75,6 +75,7 @@ class Settings:
         x_stats_sampling_interval: Seconds between two samples of the machine's load.
         x_label: Label of this process in shared mode.
         x_primary: Whether this process owns the metadata in shared mode.
+        x_scrub_images: A function, or "module:function", that every picture passes before its bytes are kept.
     """
 
     dir: str | None = None
@@ -106,6 +107,7 @@ class Settings:
     x_stats_sampling_interval: float = 10.0
     x_label: str | None = None
     x_primary: bool = True
+    x_scrub_images: Callable[[Any], Any] | str | None = None
     ignored: frozenset[str] = field(default=frozenset(), repr=False)
 
     NAMES: ClassVar[frozenset[str]]
@@ -165,6 +167,10 @@ def _choose(name: str, value: Any) -> str | None:
     return choices[text]
 
 
+def _function(_: str, value: Any) -> Any:
+    return value if callable(value) else str(value).strip() or None
+
+
 def _check_moment(name: str, value: Any) -> str | None:
     text = str(value).strip()
     return text if text and parse_moment(text, argument=name) else None
@@ -177,6 +183,7 @@ _PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "fork_from": _check_moment,
     "reinit": _choose,
     "run_tags": _parse_tags,
+    "x_scrub_images": _function,
 }
 
 

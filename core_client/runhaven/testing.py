@@ -14,18 +14,22 @@ manager, for any other test runner.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import time
 from typing import TYPE_CHECKING, Any
 
 from runhaven import session
 from runhaven._run import Identity, Run
 from runhaven.journal.layout import Layout, decode_json
+from runhaven.media.keeping import MediaKeeper
 from runhaven.notice import Notices
 from runhaven.recorder import Recorder
 from runhaven.settings import Settings
+from runhaven.store.blobs import Blob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
+    from pathlib import Path
 
     from runhaven.journal.record import Schema
 
@@ -70,16 +74,42 @@ class MemoryJournal:
         self.number += 1
 
 
+class MemoryBlobs:
+    """Bytes by the SHA-256 of their content.
+
+    Attributes:
+        content: All of them.
+    """
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.content: dict[str, bytes] = {}
+
+    def put(self, data: bytes) -> Blob:
+        """Keep some bytes."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        self.content[sha256] = data
+        return Blob(sha256, len(data))
+
+    def put_file(self, path: Path) -> Blob:
+        """Keep the bytes of a file."""
+        return self.put(path.read_bytes())
+
+
 class RecordedRun(Run):
     """A run in memory. Everything that `Run` does works; nothing is written, captured or started.
 
+    Media are kept before `log()` returns; `bytes_of` returns what a row's reference to them stands for.
+
     Attributes:
         journal: What it was given.
+        blobs: The bytes of media.
     """
 
     def __init__(self, *, project: str = "test", settings: Settings | None = None) -> None:
         """Start a run with nothing in it."""
         self.journal = MemoryJournal()
+        self.blobs = MemoryBlobs()
         names = Identity(entity="test", project=project, id="recorded", ulid="", directory=None, started_s=time.time())
         super().__init__(
             names,
@@ -88,6 +118,21 @@ class RecordedRun(Run):
             recorder=Recorder(self.journal),
             notices=Notices(is_silent=True),
         )
+
+    def _open_keeper(self) -> MediaKeeper:
+        settings = self.settings
+        return MediaKeeper(
+            self.blobs,
+            notices=self.notices,
+            emit=self.emit,
+            scrub=settings.x_scrub_images,
+            is_strict=settings.strict,
+            is_inline=True,
+        )
+
+    def bytes_of(self, reference: Mapping[str, Any]) -> bytes:
+        """Return the bytes of media that a row refers to."""
+        return self.blobs.content[reference["sha256"]]
 
     @property
     def rows(self) -> list[dict[str, Any]]:

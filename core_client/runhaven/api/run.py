@@ -22,8 +22,10 @@ from runhaven.journal.record import Event
 from runhaven.platform.process import is_alive
 from runhaven.sealed.seal import open_sealed, seal
 from runhaven.sealed.view import follow
+from runhaven.store.blobs import Blobs
 from runhaven.store.liveness import state
 from runhaven.store.view import RunView
+from pathlib import Path
 
 if TYPE_CHECKING:
     import os
@@ -460,6 +462,14 @@ class Run(Editing, Familiar):
     def log_count(self) -> int:
         """How many lines the run printed."""
         return self._view(has_lines=True).console.count
+
+    def open_media(self, reference: Mapping[str, Any]) -> Path:
+        """Return where the bytes of media lie that a row of `scan_history` or the summary refers to.
+
+        Raises:
+            NotFoundError: If the reference names no bytes, or they are not in the store.
+        """
+        return Blobs(self._directory.path.parents[2]).find(reference)
 
     def __repr__(self) -> str:
         """Show name, path and state."""

@@ -7,12 +7,13 @@ import hashlib
 import os
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from runhaven.errors import NotFoundError
 from runhaven.platform.files import copy_file, sync_file, sync_filesystem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 class Blob(NamedTuple):
@@ -52,6 +53,19 @@ class Blobs:
     def has(self, sha256: str) -> bool:
         """Tell whether a blob is there."""
         return self.path(sha256).is_file()
+
+    def find(self, reference: Mapping[str, Any]) -> Path:
+        """Return where the bytes that a reference in a row names lie.
+
+        Raises:
+            NotFoundError: If it names none, or they are not there.
+        """
+        sha256 = reference.get("sha256")
+        with contextlib.suppress(ValueError):
+            if isinstance(sha256, str) and (path := self.path(sha256)).is_file():
+                return path
+        message = f"the store holds no bytes for {dict(reference)}."
+        raise NotFoundError(message)
 
     def put(self, data: bytes | memoryview, *, waits: bool = True) -> Blob:
         """Keep some bytes.

@@ -1,0 +1,77 @@
+"""The cells of a table: what type they are, how they are taken, and what JSON they become."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+from typing import TYPE_CHECKING, Any, cast
+
+from runhaven.media.kind import Media
+from runhaven.media.source import hold
+from runhaven.media.wrapping import wrap
+from runhaven.rich import is_rich
+from runhaven.value import family, to_json, to_number
+
+if TYPE_CHECKING:
+    from runhaven.media.kind import Sink
+
+_FIXED = (str, int, float, bool, complex, bytes, type(None), dt.date, dt.time, dt.timedelta)
+_GUESSED_BYTES = 64
+_WORDS: tuple[tuple[Any, str], ...] = (
+    (type(None), "none"), (str, "string"), ((list, tuple), "list"), (dict, "dict"),
+)  # fmt: skip
+
+
+def type_word(value: Any) -> str:
+    """Return the word for a value's type: "number", "string", "boolean", "none", "image-file" and so on."""
+    number = to_number(value)
+    if isinstance(value, Media):
+        return value.type_name
+    if number is not None:
+        return "boolean" if isinstance(number, bool) else "number"
+    if family(value) in ("numpy", "torch", "jax"):
+        return "array"
+    return next((word for kind, word in _WORDS if isinstance(value, kind)), type(value).__name__)
+
+
+def take(value: Any) -> Any:
+    """Return a value that the caller cannot change any more."""
+    if isinstance(value, _FIXED):
+        return value
+    if is_rich(value):
+        found = wrap(value)
+        return value if found is None else found.snapshot()
+    if family(value) in ("numpy", "torch", "jax"):
+        return hold(value)
+    try:
+        return copy.deepcopy(value)
+    except Exception:  # noqa: BLE001 - a user's object may refuse to be copied in any way
+        return to_json(value)
+
+
+def weight(value: Any) -> int:
+    """Return about how many bytes a value holds."""
+    if isinstance(value, Media):
+        return value.weight()
+    return int(getattr(value, "nbytes", _GUESSED_BYTES)) if not isinstance(value, _FIXED) else _GUESSED_BYTES
+
+
+def keep(value: Any, sink: Sink) -> Any:
+    """Return the JSON of a cell that was taken; media are kept, and one that cannot be stands as an error."""
+    if isinstance(value, Media):
+        try:
+            value.verify()
+            return value.keep(sink)
+        except Exception as error:  # noqa: BLE001 - one bad picture does not cost the table
+            return error_for(value, error)
+    if isinstance(value, list | tuple):
+        return [keep(item, sink) for item in cast("list[Any]", value)]
+    if hasattr(value, "puts_channels_first"):
+        value = value.array()
+    # Every value of an array, where a row of metrics would only say that there was one.
+    return to_json(value.tolist() if family(value) in ("numpy", "torch") else value)
+
+
+def error_for(value: object, error: BaseException) -> dict[str, Any]:
+    """Return what stands for a value that could not be kept."""
+    return {"_type": "error", "class": type(value).__name__, "message": str(error) or type(error).__name__}

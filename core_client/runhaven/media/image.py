@@ -1,0 +1,239 @@
+"""Pictures: arrays, tensors, Pillow's images, figures of matplotlib, files."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from runhaven.errors import UsageError
+from runhaven.media import pixels
+from runhaven.media.annotation import BoundingBoxes2D, Classes, ImageMask
+from runhaven.media.figure import draw, figure_of
+from runhaven.media.kind import Media, lenient
+from runhaven.media.source import HostArray, checked_path, extension, hold, is_path, read_stream
+from runhaven.rich import bare_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from runhaven.media.kind import Reference, Sink
+    from runhaven.media.source import Held
+
+_ENDINGS = {"jpeg": "jpg", "tiff": "tif", "mpo": "jpg"}
+_FORMATS = frozenset({"png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff", "svg", "avif"})
+_DRAWN = _FORMATS - {"svg"}
+
+
+class Image(Media):
+    """A picture.
+
+    Attributes:
+        format: What its bytes will be, such as "png".
+        caption: A line of text about it.
+        source: What it is made of, which nobody else changes.
+    """
+
+    type_name = "image-file"
+    list_type = "images/separated"
+    MAX_ITEMS: ClassVar[int] = 108
+    MAX_DIMENSION: ClassVar[int] = 65500
+
+    @lenient
+    def __init__(  # noqa: PLR0913, PLR0917 - W&B's signature
+        self,
+        data_or_path: Any,
+        mode: str | None = None,
+        caption: str | None = None,
+        grouping: int | None = None,
+        classes: Classes | Sequence[Mapping[str, Any]] | None = None,
+        boxes: Mapping[str, BoundingBoxes2D | Mapping[str, Any]] | None = None,
+        masks: Mapping[str, ImageMask | Mapping[str, Any]] | None = None,
+        file_type: str | None = None,
+        normalize: bool = True,
+    ) -> None:
+        """Take a picture; later changes of the caller's data do not reach it.
+
+        Args:
+            data_or_path: An array or tensor (HxW, HxWxC, CxHxW, or a batch, which becomes a grid), an image of Pillow's, a
+                figure of matplotlib's, the path of a file, or an open one.
+            mode: Pillow's mode to convert to, such as "L" or "RGB".
+            caption: A line of text.
+            grouping: How many pictures are shown as one.
+            classes: What the numbers in masks and boxes mean: dicts with "id" and "name".
+            boxes: Groups of boxes by name; see `BoundingBoxes2D`.
+            masks: Masks by name; see `ImageMask`.
+            file_type: "png" (the default for data), "jpg", "bmp", "webp" and so on.
+            normalize: Whether the range of floats decides what is black and white; see the documentation.
+        """
+        self.caption = caption
+        self._mode = mode
+        self._grouping = grouping
+        self._file_type = file_type.lower().lstrip(".") if file_type else None
+        self._normalize = normalize
+        self._classes = classes if isinstance(classes, Classes) or classes is None else Classes(classes)
+        self._boxes = {
+            key: value if isinstance(value, BoundingBoxes2D) else BoundingBoxes2D(value, key)
+            for key, value in (boxes or {}).items()
+        }
+        self._masks = {
+            key: value if isinstance(value, ImageMask) else ImageMask(value, key)
+            for key, value in (masks or {}).items()
+        }
+        self.source: Any = _take(data_or_path)
+
+    # What it is
+
+    @property
+    def format(self) -> str | None:
+        """What its bytes will be."""
+        if self._file_type is None and is_path(self.source):
+            return extension(checked_path(self.source, "Image"), _FORMATS)
+        return self._file_type or "png"
+
+    @property
+    def image(self) -> Any:
+        """The picture, as an image of Pillow's."""
+        return self._picture()
+
+    def guess_mode(self, data: Any, file_type: str | None = None) -> str:
+        """Return the mode of Pillow's that an array would have."""
+        held = hold(data)
+        if held is None:
+            message = f"guess_mode() takes an array, not {type(data).__name__}."
+            raise UsageError(message)
+        pixels.check_pixels(held.shape, has_numbers=held.has_numbers)
+        shape = pixels.arrange(held.array(), channels_first=held.puts_channels_first).shape
+        mode = "L" if len(shape) == 2 else {2: "LA", 3: "RGB", 4: "RGBA"}[shape[2]]  # noqa: PLR2004 - height and width
+        return "RGB" if mode == "RGBA" and file_type in ("jpg", "jpeg") else mode
+
+    def to_data_array(self) -> list[Any]:
+        """Return the pixels as nested lists."""
+        return pixels.numpy().asarray(self._picture()).tolist()
+
+    # The way to the store
+
+    def check(self) -> None:
+        """Look at type, shape, file and annotations."""
+        for part in (*self._boxes.values(), *self._masks.values()):
+            part.verify()
+        if self._file_type not in (_DRAWN | {None}):
+            message = f"file_type={self._file_type!r} is not known; choose one of {', '.join(sorted(_DRAWN))}."
+            raise UsageError(message)
+        if is_path(self.source):
+            checked_path(self.source, "Image")
+            return
+        if self.source is None:
+            message = (
+                "Image takes an array, a tensor, an image of Pillow's, a figure of matplotlib's or the path of a file."
+            )
+            raise UsageError(message)
+        pixels.pillow()
+        if not isinstance(self.source, bytes) and bare_kind(self.source) != "pillow":
+            held = cast("Held", self.source)
+            pixels.check_pixels(held.shape, has_numbers=held.has_numbers)
+
+    def weight(self) -> int:
+        """Return how many bytes the copy holds."""
+        masks = sum(mask.weight() for mask in self._masks.values())
+        if isinstance(self.source, bytes):
+            return len(self.source) + masks
+        if bare_kind(self.source) == "pillow":
+            width, height = self.source.size
+            return width * height * len(self.source.getbands()) + masks
+        return masks + (0 if self.source is None or is_path(self.source) else self.source.weight)
+
+    def keep(self, sink: Sink) -> Reference:
+        """Encode it unless it is a file that may stay as it is."""
+        facts: dict[str, Any] = {} if self._grouping is None else {"grouping": int(self._grouping)}
+        reference = self._keep_pixels(sink) | facts
+        for name, parts in (("boxes", self._boxes), ("masks", self._masks)):
+            if parts:
+                reference[name] = {key: part.keep(sink) for key, part in parts.items()}
+        if self._classes is not None:
+            reference["classes"] = self._classes.keep(sink)
+        return self.described(reference)
+
+    def _keep_pixels(self, sink: Sink) -> Reference:
+        if is_path(self.source) and not (sink.scrubs or self._mode or self._file_type):
+            return _keep_file(checked_path(self.source, "Image"), sink)
+        found = self._pixels()
+        if found is not None and found.array.dtype.itemsize > 1 and not sink.scrubs and self._suits_wide():
+            height, width = found.array.shape[:2]
+            return sink.put(pixels.encode_wide(found.array), "png") | _facts(found, width, height)
+        picture = self._picture(found)
+        if sink.scrubs:
+            picture = sink.scrub(picture)
+        ending = _ENDINGS.get(self.format or "png", self.format or "png")
+        width, height = picture.size
+        return sink.put(pixels.encode(picture, ending), ending) | _facts(found, width, height)
+
+    def _suits_wide(self) -> bool:
+        return self._mode is None and self.format == "png"
+
+    def _pixels(self) -> pixels.Pixels | None:
+        """Return the pixels of an array; None for what is a picture already."""
+        if self.source is None or isinstance(self.source, bytes) or is_path(self.source):
+            return None
+        if bare_kind(self.source) == "pillow":
+            return None
+        held = cast("Held", self.source)
+        arranged = pixels.arrange(held.array(), channels_first=held.puts_channels_first)
+        return pixels.to_pixels(arranged, normalize=self._normalize)
+
+    def _picture(self, found: pixels.Pixels | None = None) -> Any:
+        self.verify()
+        found = found or self._pixels()
+        if found is not None:
+            picture = pixels.to_picture(found.array)
+        elif bare_kind(self.source) == "pillow":
+            picture = pixels.upright(self.source)
+        else:
+            opened = io.BytesIO(self.source) if isinstance(self.source, bytes) else checked_path(self.source, "Image")
+            with pixels.pillow().open(opened) as file:
+                picture = pixels.upright(file)
+        return picture.convert(self._mode) if self._mode and picture.mode != self._mode else picture
+
+
+def _take(data: Any) -> Any:
+    """Return what an image is made of, copied; None if it is nothing that can be."""
+    if isinstance(data, Image):
+        return data.source
+    if is_path(data):
+        return data
+    kind = bare_kind(data)
+    if kind in ("figure", "axes"):
+        return HostArray(draw(figure_of(data)))
+    if kind == "pillow":
+        # What Pillow holds as floats is an array like any other.
+        return hold(data) if data.mode == "F" else data.copy()
+    content = read_stream(data)
+    if content is not None:
+        return content
+    return hold(data)
+
+
+def _keep_file(path: Path, sink: Sink) -> Reference:
+    """Keep a file's own bytes, once Pillow, if it is there, has said what they are."""
+    ending = extension(path, _FORMATS)
+    try:
+        with pixels.pillow().open(path) as picture:
+            width, height = picture.size
+            ending = str(picture.format).lower()
+    except ImportError:
+        width = height = None
+    except OSError as error:
+        if ending != "svg":
+            message = f"{path} is no picture that can be read: {error}."
+            raise UsageError(message) from error
+        width = height = None
+    if ending is None:
+        message = f"{path} has no ending of a picture; install pillow, so that its content is looked at."
+        raise UsageError(message)
+    facts = {} if width is None else {"width": width, "height": height}
+    return sink.put_file(path, _ENDINGS.get(ending, ending)) | facts
+
+
+def _facts(found: pixels.Pixels | None, width: int, height: int) -> dict[str, Any]:
+    size: dict[str, Any] = {"width": int(width), "height": int(height)}
+    return size if found is None or found.range is None else size | {"range": list(found.range)}

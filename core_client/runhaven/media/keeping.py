@@ -1,0 +1,277 @@
+"""Keeps rich values: taken on the calling thread, encoded and written on one thread of their own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from runhaven.errors import UsageError
+from runhaven.media.cell import error_for
+from runhaven.media.kind import Media
+from runhaven.media.scrub import Scrub
+from runhaven.media.wrapping import wrap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from runhaven.media.kind import Reference
+    from runhaven.notice import Notices
+    from runhaven.store.blobs import Blob
+
+logger = logging.getLogger("runhaven")
+
+MOST_WAITING_BYTES = 256 << 20
+LONGEST_WAIT_S = 0.05
+_POLL_S = 0.002
+
+
+class BlobStore(Protocol):
+    """Keeps bytes by their content."""
+
+    def put(self, data: bytes) -> Blob:
+        """Keep some bytes."""
+        ...
+
+    def put_file(self, path: Path) -> Blob:
+        """Keep the bytes of a file."""
+        ...
+
+
+class Parcel(NamedTuple):
+    """The rich values of one call.
+
+    Attributes:
+        values: Each as it was taken; or what stands for it, where it could not be.
+        weight: About how many bytes they hold.
+    """
+
+    values: dict[str, Media | dict[str, Any]]
+    weight: int
+
+
+class Counter:
+    """Puts bytes into a store, and counts what was scrubbed of one call."""
+
+    def __init__(self, blobs: BlobStore, scrub: Scrub | None) -> None:
+        """Count from nothing."""
+        self._blobs = blobs
+        self._scrub = scrub
+        self.passed = 0
+        self.refused = 0
+
+    def put(self, data: bytes, format: str) -> Reference:  # noqa: A002 - the word of the reference
+        """Keep some bytes."""
+        return {**self._blobs.put(data)._asdict(), "format": format}
+
+    def put_file(self, path: Path, format: str) -> Reference:  # noqa: A002 - the word of the reference
+        """Keep the bytes of a file."""
+        return {**self._blobs.put_file(path)._asdict(), "format": format}
+
+    @property
+    def scrubs(self) -> bool:
+        """Whether pictures have to pass `scrub`."""
+        return self._scrub is not None
+
+    def scrub(self, picture: Any) -> Any:
+        """Return a picture as it may be kept."""
+        assert self._scrub is not None, "only where `scrubs`"
+        try:
+            found = self._scrub(picture)
+        except UsageError:
+            self.refused += 1
+            raise
+        self.passed += 1
+        return found
+
+
+class MediaKeeper:
+    """Takes, encodes and keeps the rich values of a run. Thread-safe; a signal handler may come in between.
+
+    Attributes:
+        lost: How many values found no room in the queue.
+    """
+
+    def __init__(
+        self,
+        blobs: BlobStore,
+        *,
+        notices: Notices,
+        emit: Callable[[Mapping[str, Any]], None],
+        scrub: Callable[[Any], Any] | str | None = None,
+        is_strict: bool = False,
+        is_inline: bool = False,
+    ) -> None:
+        """Prepare; the thread starts with the first value.
+
+        Args:
+            blobs: Where bytes go.
+            notices: Where warnings are printed.
+            emit: Appends an event to the run's journal.
+            scrub: What pictures have to pass.
+            is_strict: Whether a bad value raises.
+            is_inline: Whether values are kept at once, on the calling thread; for tests.
+
+        Raises:
+            UsageError: In strict mode, if the scrub function cannot be found.
+        """
+        self.lost = 0
+        self._blobs = blobs
+        self._notices = notices
+        self._emit = emit
+        self._scrub = None if scrub is None else Scrub(scrub)
+        if self._scrub is not None and self._scrub.problem is not None and is_strict:
+            raise self._scrub.problem
+        self._is_strict = is_strict
+        self._is_inline = is_inline
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go, in a forked child, of what the parent is keeping."""
+        # A SimpleQueue and a reentrant lock, for a signal handler may log while its thread is in here.
+        self._queue: SimpleQueue[tuple[Parcel, Callable[[dict[str, Any]], None]]] = SimpleQueue()
+        self._lock = threading.RLock()
+        self._thread: threading.Thread | None = None
+        self._taken_bytes = self._done_bytes = 0
+        self._sent = self._done = 0
+
+    # On the calling thread
+
+    def accept(self, values: Mapping[str, Any]) -> Parcel:
+        """Take values as they are now.
+
+        Raises:
+            UsageError: In strict mode, if one of them is bad.
+        """
+        found: dict[str, Media | dict[str, Any]] = {}
+        for key, value in values.items():
+            try:
+                found[key] = self._check(key, value)
+            except Exception as error:  # noqa: BLE001 - a bad value may fail in any way
+                found[key] = self._refuse(key, value, error)
+        weight = sum(value.weight() for value in found.values() if isinstance(value, Media))
+        if not self._admit(weight):
+            return Parcel(self._drop(found), 0)
+        return Parcel(
+            {key: value.snapshot() if isinstance(value, Media) else value for key, value in found.items()}, weight
+        )
+
+    def _check(self, key: str, value: Any) -> Media:
+        media = wrap(value)
+        if media is None:
+            message = f"a list of {len(value)} holds values that are no media."
+            raise UsageError(message)
+        media.verify()
+        for doubt in media.doubts():
+            if self._is_strict:
+                raise UsageError(f"{key!r}: {doubt}.")  # noqa: TRY003, EM102 - the doubt is the message
+            self._notices.warn(f"{key!r}: {doubt}.", about=f"doubt {doubt}")
+        return media
+
+    def _refuse(self, key: str, value: object, error: Exception) -> dict[str, Any]:
+        message = f"{key!r} was not kept: {error}"
+        if self._is_strict:
+            raise UsageError(message) from error
+        self._notices.warn(message, about=f"media {type(value).__name__} {type(error).__name__} {error}")
+        return error_for(value, error)
+
+    def _admit(self, weight: int) -> bool:
+        """Wait a moment for room; False if there is none."""
+        deadline = time.monotonic() + LONGEST_WAIT_S
+        while True:
+            with self._lock:
+                waiting = self._taken_bytes - self._done_bytes
+                if self._is_inline or waiting == 0 or waiting + weight <= MOST_WAITING_BYTES:
+                    self._taken_bytes += weight
+                    return True
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_POLL_S)
+
+    def _drop(self, values: dict[str, Media | dict[str, Any]]) -> dict[str, Media | dict[str, Any]]:
+        self.lost += len(values)
+        self._notices.warn(
+            f"media are logged faster than they can be written: {MOST_WAITING_BYTES >> 20} MiB wait, and more is left out and "
+            "counted. Log fewer or smaller ones, or into a faster store.",
+            about="media dropped",
+        )
+        why = RuntimeError("left out, for too much was waiting to be written")
+        return {key: error_for(value, why) if isinstance(value, Media) else value for key, value in values.items()}
+
+    def send(self, parcel: Parcel, deliver: Callable[[dict[str, Any]], None]) -> None:
+        """Have a parcel kept; `deliver` gets its cells, on the thread that keeps it."""
+        with self._lock:
+            self._sent += 1
+        self._queue.put((parcel, deliver))
+        if self._is_inline:
+            self._keep_next()
+        elif self._thread is None:
+            self._start()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="runhaven-media", daemon=True)
+                self._thread.start()
+
+    def settle(self, *, patience_s: float) -> bool:
+        """Wait until all is kept; False if nothing at all moved for so long."""
+        seen, since = self._done, time.monotonic()
+        pause = _POLL_S / 4
+        while self._done < self._sent and threading.current_thread() is not self._thread:
+            if self._done != seen:
+                seen, since = self._done, time.monotonic()
+            elif time.monotonic() - since > patience_s:
+                return False
+            time.sleep(pause)
+            pause = min(pause * 2, 0.02)
+        return True
+
+    # On the thread
+
+    def _run(self) -> None:
+        while True:
+            self._keep_next()
+
+    def _keep_next(self) -> None:
+        parcel, deliver = self._queue.get()
+        try:
+            deliver(self._keep(parcel))
+        except Exception:
+            logger.debug("media could not be kept", exc_info=True)
+        finally:
+            self._done_bytes += parcel.weight
+            self._done += 1
+
+    def _keep(self, parcel: Parcel) -> dict[str, Any]:
+        cells: dict[str, Any] = {}
+        sink = Counter(self._blobs, self._scrub)
+        for key, value in parcel.values.items():
+            if isinstance(value, Media):
+                cells |= self._keep_one(key, value, sink)
+            else:
+                cells[key] = value
+        if self._scrub is not None and sink.passed + sink.refused:
+            self._emit(
+                {
+                    "event": "scrub",
+                    "function": self._scrub.name,
+                    "passed": sink.passed,
+                    "refused": sink.refused,
+                    "keys": list(parcel.values),
+                }
+            )
+        return cells
+
+    def _keep_one(self, key: str, value: Media, sink: Counter) -> dict[str, Any]:
+        try:
+            return value.keep_as(key, sink)
+        except Exception as error:
+            logger.debug("%r could not be kept", key, exc_info=True)
+            self._notices.warn(
+                f"{key!r} was not kept: {error}", about=f"media {type(value).__name__} {type(error).__name__}"
+            )
+            return {key: error_for(value, error)}

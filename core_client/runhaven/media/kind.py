@@ -1,0 +1,142 @@
+"""What every kind of media is: a value that is taken where it is logged, and kept on a thread of its own."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Protocol, cast
+
+from runhaven.rich import Rich
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+_Arguments = ParamSpec("_Arguments")
+
+Reference = dict[str, Any]
+"""What stands for a value in a row; "_type" says of which kind it is."""
+
+
+class Sink(Protocol):
+    """Where bytes go."""
+
+    def put(self, data: bytes, format: str) -> Reference:  # noqa: A002 - the word of the reference
+        """Keep some bytes; returns "sha256", "size" and "format"."""
+        ...
+
+    def put_file(self, path: Path, format: str) -> Reference:  # noqa: A002 - the word of the reference
+        """Keep the bytes of a file; returns "sha256", "size" and "format"."""
+        ...
+
+    @property
+    def scrubs(self) -> bool:
+        """Whether pictures have to pass `scrub` before their bytes are kept."""
+        ...
+
+    def scrub(self, picture: Any) -> Any:
+        """Return a picture without what the project does not want kept.
+
+        Raises:
+            UsageError: If it must not be kept.
+        """
+        ...
+
+
+class Media(Rich):
+    """A value with bytes.
+
+    Attributes:
+        type_name: The reference's "_type".
+        list_type: That of a list of such values.
+        caption: A line of text about it.
+        problem: What was wrong with what it was made of.
+    """
+
+    type_name: ClassVar[str] = ""
+    list_type: ClassVar[str] = "media/separated"
+    caption: str | None = None
+    problem: Exception | None = None
+
+    def verify(self) -> None:
+        """Say, on the calling thread, what can be seen to be wrong without encoding anything.
+
+        Raises:
+            Exception: What was wrong with what it was made of.
+            UsageError: If the value cannot be kept.
+            ImportError: If a package is missing.
+        """
+        if self.problem is not None:
+            raise self.problem
+        self.check()
+
+    def check(self) -> None:
+        """Look for what is wrong with the value; for the subclass."""
+
+    def doubts(self) -> list[str]:
+        """Return what looks wrong and is kept all the same."""
+        return []
+
+    def snapshot(self) -> Media:
+        """Return a value that the caller cannot change any more; the value itself if it has taken a copy before."""
+        return self
+
+    def weight(self) -> int:
+        """Return about how many bytes it holds."""
+        return 0
+
+    def keep(self, sink: Sink) -> Reference:
+        """Encode the value, keep its bytes, and return its reference; never on the calling thread.
+
+        Raises:
+            Exception: Whatever an encoder raises.
+        """
+        raise NotImplementedError
+
+    def keep_as(self, key: str, sink: Sink) -> dict[str, Reference]:
+        """Keep the value that was logged under a key; returns the cells that stand for it."""
+        return {key: self.keep(sink)}
+
+    def described(self, reference: Reference) -> Reference:
+        """Return a reference with type and caption."""
+        caption = {} if self.caption is None else {"caption": str(self.caption)}
+        return {"_type": self.type_name, **reference, **caption}
+
+
+def lenient(init: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
+    """Let a value that cannot be made tell so where it is logged: what makes it may stand in a training loop."""
+
+    @wraps(init)
+    def attempt(*arguments: _Arguments.args, **named: _Arguments.kwargs) -> None:
+        try:
+            init(*arguments, **named)
+        except Exception as error:  # noqa: BLE001 - whatever it was, `verify` raises it
+            cast("Media", arguments[0]).problem = error
+
+    return attempt
+
+
+class MediaList(Media):
+    """Several values that were logged as one."""
+
+    def __init__(self, items: Sequence[Media]) -> None:
+        """Hold some values."""
+        self._items = list(items)
+
+    def check(self) -> None:
+        """Check each."""
+        for item in self._items:
+            item.verify()
+
+    def snapshot(self) -> Media:
+        """Take each as it is."""
+        return MediaList([item.snapshot() for item in self._items])
+
+    def weight(self) -> int:
+        """Add them up."""
+        return sum(item.weight() for item in self._items)
+
+    def keep(self, sink: Sink) -> Reference:
+        """Keep each."""
+        kinds = {item.list_type for item in self._items}
+        name = kinds.pop() if len(kinds) == 1 else Media.list_type
+        return {"_type": name, "count": len(self._items), "items": [item.keep(sink) for item in self._items]}

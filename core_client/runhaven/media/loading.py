@@ -1,0 +1,52 @@
+"""Turns references back into values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runhaven.errors import NotFoundError
+from runhaven.media.histogram import Histogram
+from runhaven.media.table import Table
+from runhaven.store.blobs import Blobs
+from runhaven.value import from_json
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+
+def load(reference: Mapping[str, Any], store: str | os.PathLike[str]) -> Any:
+    """Return what a reference stands for: a `Table`, a `Histogram`, a list of those, or the path of the bytes.
+
+    The media in a table's cells stay references.
+
+    Args:
+        reference: What a row of `scan_history()` holds.
+        store: The store's directory.
+
+    Raises:
+        NotFoundError: If the store does not hold it.
+    """
+    kind = reference.get("_type")
+    if kind == Histogram.type_name:
+        return Histogram(np_histogram=(reference["values"], reference["bins"]))
+    if "items" in reference:
+        return [load(item, store) for item in reference["items"]]
+    if kind == "incremental-table-file":
+        return _table(reference["parts"], store)
+    return _table([reference], store) if kind == Table.type_name else Blobs(Path(store)).find(reference)
+
+
+def _table(parts: list[Mapping[str, Any]], store: str | os.PathLike[str]) -> Table:
+    table: Table | None = None
+    for part in parts:
+        content = from_json(json.loads(Blobs(Path(store)).find(part).read_text("utf-8", "surrogatepass")))
+        table = table or Table(columns=content["columns"], allow_mixed_types=True)
+        for row in content["data"]:
+            table.add_data(*row)
+    if table is None:
+        message = "the reference names no part of a table."
+        raise NotFoundError(message)
+    return table
