@@ -7,10 +7,10 @@ import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response, WebSocket
-from fastapi.responses import JSONResponse
+from fastapi.responses import FileResponse, JSONResponse
 
 import runhaven
-from runhaven_server import curves
+from runhaven_server import blobs, curves
 from runhaven_server.bundle import STATIC, Bundle
 from runhaven_server.guard import Guard
 from runhaven_server.library import Library
@@ -95,6 +95,10 @@ def _add_lists(app: FastAPI, library: Library) -> None:
     def status() -> Status:  # pyright: ignore[reportUnusedFunction] - the decorator takes it
         is_read_only = not os.access(library.store, os.W_OK)
         return Status(version=runhaven.__version__, store=str(library.store), read_only=is_read_only)
+
+    @app.get("/api/v1/blobs/{sha256}", response_class=FileResponse)
+    def blob(sha256: str, format: str = "") -> FileResponse:  # noqa: A002  # pyright: ignore[reportUnusedFunction]
+        return blobs.respond(library.store, sha256, format)
 
     @app.get("/api/v1/projects")
     def projects() -> list[ProjectShape]:  # pyright: ignore[reportUnusedFunction]

@@ -11,7 +11,7 @@ from runhaven.media.source import hold
 from runhaven.missing import require
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from runhaven.media.kind import Reference, Sink
 
@@ -27,7 +27,7 @@ class Histogram(Media):
     def __init__(
         self,
         sequence: Any = None,
-        np_histogram: tuple[Sequence[float], Sequence[float]] | None = None,
+        np_histogram: tuple[Iterable[float], Iterable[float]] | None = None,
         num_bins: int = 64,
     ) -> None:
         """Take values to count, or counts.

@@ -6,6 +6,7 @@ import io
 import json
 import struct
 import zlib
+from typing import Any, cast
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -200,9 +201,9 @@ def test_boxes_masks_and_classes_go_along(keep):
         (lambda: runhaven.Image(object()), "Image takes"),
         (lambda: runhaven.Image(RGB, file_type="exe"), "not known"),
         (lambda: runhaven.Image(RGB, boxes={"a": {"box_data": [{"position": {"minX": 0}}]}}), "position"),
-        (lambda: runhaven.Image(RGB, boxes={"a": 3}), "boxes"),
+        (lambda: runhaven.Image(RGB, boxes={"a": cast("Any", 3)}), "boxes"),
         (lambda: runhaven.Image(RGB, masks={"a": {}}), "mask_data"),
-        (lambda: runhaven.Image(RGB, nonsense=1), "nonsense"),
+        (lambda: runhaven.Image(RGB, **cast("Any", {"nonsense": 1})), "nonsense"),
     ],
 )  # fmt: skip
 def test_a_bad_picture_is_a_placeholder_and_in_strict_mode_an_error(keep, make, message):

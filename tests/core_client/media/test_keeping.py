@@ -149,15 +149,15 @@ def test_later_changes_do_not_show_through_the_queue():
 
 def test_the_same_bytes_are_stored_once(store):
     """A picture that is logged at each of ten steps, by two runs, lies in the store once."""
-    for _ in range(2):
-        run = runhaven.init(project="p")
+    runs = [runhaven.init(project="p", reinit="create_new") for _ in range(2)]
+    for run in runs:
         for _ in range(10):
             run.log({"image": runhaven.Image(RGB)})
         run.finish()
     found = [path for path in (store / "blobs").rglob("*") if path.is_file()]
 
     assert len(found) == 1
-    assert len({row["image"]["sha256"] for row in rows_of(run)}) == 1
+    assert len({row["image"]["sha256"] for run in runs for row in rows_of(run)}) == 1
 
 
 def test_a_full_queue_drops_with_one_warning_and_counts(monkeypatch, capfd):

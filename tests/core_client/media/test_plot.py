@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -139,7 +140,7 @@ def test_the_specification_is_stored_once(store):
         lambda: runhaven.plot.roc_curve([0, 1], [[0.1, float("nan")], [0, 1]]),
         lambda: runhaven.plot.pr_curve([0, 1], [[0.1, 0.9]]),
         lambda: runhaven.plot.bar(runhaven.Table(columns=["a"], data=[[1]]), "a", "b"),
-        lambda: runhaven.plot.bar("no table", "a", "b"),
+        lambda: runhaven.plot.bar(cast("Any", "no table"), "a", "b"),
     ],
 )
 def test_bad_data_is_a_placeholder(keep, make):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -83,7 +84,7 @@ def test_what_w_and_b_scripts_do_with_a_table():
         lambda: table.add_column("w", [1]),
         lambda: table.get_column("gone"),
         lambda: table.cast("x", str),
-        lambda: runhaven.Table(log_mode="SOMETIMES"),
+        lambda: runhaven.Table(log_mode=cast("Any", "SOMETIMES")),
     ):
         with pytest.raises(runhaven.UsageError):
             wrong()
