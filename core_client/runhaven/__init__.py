@@ -89,33 +89,36 @@ __all__ = [
     "use_model",
 ]
 
-_HOMES = {
-    "AlertLevel": "runhaven._alert",
-    "Api": "runhaven.api",
-    "Artifact": "runhaven.artifacts",
-    "ArtifactTTL": "runhaven.artifacts",
-    "Config": "runhaven._config",
-    "Metric": "runhaven.metric",
-    "Run": "runhaven._run",
-    "Settings": "runhaven.settings",
-    "Summary": "runhaven._summary",
-} | dict.fromkeys(
-    ("CommError", "ConfigError", "Error", "NotFoundError", "RunhavenError", "StoreError", "UsageError"),
-    "runhaven.errors",
-)
-_HOMES |= dict.fromkeys(
-    (
-        "finish_artifact",
-        "link_artifact",
-        "link_model",
-        "log_artifact",
-        "log_code",
-        "log_model",
-        "upsert_artifact",
-        "use_artifact",
-        "use_model",
-    ),
-    "runhaven._current",
+_HOMES = (
+    {
+        "AlertLevel": "runhaven._alert",
+        "Api": "runhaven.api",
+        "Artifact": "runhaven.artifacts",
+        "ArtifactTTL": "runhaven.artifacts",
+        "Config": "runhaven._config",
+        "Metric": "runhaven.metric",
+        "Run": "runhaven._run",
+        "Settings": "runhaven.settings",
+        "Summary": "runhaven._summary",
+    }
+    | dict.fromkeys(
+        ("CommError", "ConfigError", "Error", "NotFoundError", "RunhavenError", "StoreError", "UsageError"),
+        "runhaven.errors",
+    )
+    | dict.fromkeys(
+        (
+            "finish_artifact",
+            "link_artifact",
+            "link_model",
+            "log_artifact",
+            "log_code",
+            "log_model",
+            "upsert_artifact",
+            "use_artifact",
+            "use_model",
+        ),
+        "runhaven._current",
+    )
 )
 _SESSION = ("attach", "finish", "init", "login", "setup", "teardown")
 

@@ -28,7 +28,7 @@ def home_of_run(run: Run) -> Home:
     return Home(directory.parents[2], run.entity, run.project)
 
 
-def log(  # noqa: PLR0913 - W&B's arguments
+def log(
     run: Run,
     what: Artifact | str | os.PathLike[str],
     *,
@@ -204,10 +204,7 @@ def _is_made(folder: Path) -> bool:
 def _is_wanted(
     path: Path, folder: Path, include: Callable[..., bool] | None, exclude: Callable[..., bool] | None
 ) -> bool:
-    if include is None:
-        chosen = path.suffix == ".py"
-    else:
-        chosen = _ask(include, path, folder)
+    chosen = path.suffix == ".py" if include is None else _ask(include, path, folder)
     return chosen and not (exclude is not None and _ask(exclude, path, folder))
 
 

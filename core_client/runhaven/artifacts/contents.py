@@ -104,7 +104,7 @@ class Contents(ABC):
             found.append(manifest.add(entry, replaces=replaces))
         return found
 
-    def add_file(  # noqa: PLR0913, PLR0917 - W&B's signature
+    def add_file(
         self,
         local_path: str | os.PathLike[str],
         name: str | os.PathLike[str] | None = None,
@@ -170,7 +170,7 @@ class Contents(ABC):
         files = {check_path(prefix + path.relative_to(source).as_posix()): path for path in _walk(source)}
         self._put(files, replaces=merge)
 
-    def add_reference(  # noqa: PLR0913, PLR0917 - W&B's signature, and what is known without asking
+    def add_reference(
         self,
         uri: Entry | str,
         name: str | os.PathLike[str] | None = None,
