@@ -25,7 +25,6 @@ from runhaven.sealed.view import follow
 from runhaven.store.blobs import Blobs
 from runhaven.store.liveness import state
 from runhaven.store.view import RunView
-from pathlib import Path
 
 if TYPE_CHECKING:
     import os

@@ -35,8 +35,12 @@ def check_store(manifest: Manifest, blobs: Blobs) -> list[Fault]:
     for entry in manifest.entries.values():
         for blob in entry.blobs:
             first.setdefault(blob, entry.path)
+
+    def look(blob: Blob) -> str | None:
+        return _fault(blobs.path(blob.sha256), blob.sha256)
+
     with ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 1))) as pool:
-        reasons = list(pool.map(lambda blob: _fault(blobs.path(blob.sha256), blob.sha256), first))
+        reasons = list(pool.map(look, first))
     bad = {blob: reason for blob, reason in zip(first, reasons, strict=True) if reason}
     return [Fault(entry.path, bad[blob]) for entry in manifest.entries.values() for blob in entry.blobs if blob in bad]
 

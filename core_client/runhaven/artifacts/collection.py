@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runhaven.artifacts import note
-from runhaven.artifacts.events import Events, State
+from runhaven.artifacts.events import Events
 from runhaven.artifacts.names import VERSION
 from runhaven.capture.environment import user_name
 from runhaven.errors import NotFoundError, StoreError, UsageError
@@ -21,6 +21,8 @@ from runhaven.store.ids import new_ulid
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from runhaven.artifacts.events import State
 
 
 class Place(NamedTuple):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runhaven.artifacts import note
-from runhaven.artifacts.collection import Collection, Place, Version
+from runhaven.artifacts.collection import Place, Version
 from runhaven.artifacts.fetching import read_blob
 from runhaven.artifacts.manifest import Manifest
 from runhaven.capture.environment import user_name
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from runhaven.artifacts.collection import Collection
     from runhaven.artifacts.events import State
 
 

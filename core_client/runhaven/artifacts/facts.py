@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from runhaven.artifacts.collection import Collection, Place
+from runhaven.artifacts.collection import Place
 from runhaven.artifacts.contents import Contents
 from runhaven.artifacts.fetching import read_blob
 from runhaven.artifacts.manifest import Manifest
@@ -18,7 +18,7 @@ from runhaven.value import from_json, to_json
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from runhaven.artifacts.collection import Version
+    from runhaven.artifacts.collection import Collection, Version
     from runhaven.artifacts.resolving import Home
 
 

@@ -8,12 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from runhaven.artifacts import committing
-from runhaven.artifacts.collection import Collection, Place, Version
+from runhaven.artifacts.collection import Collection, Place
 from runhaven.artifacts.resolving import Home, split
 from runhaven.errors import NotFoundError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from runhaven.artifacts.collection import Version
 
 STAGES = ("staging", "production", "archived")
 

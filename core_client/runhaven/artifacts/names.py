@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from runhaven.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 VERSION = re.compile(r"v(0|[1-9][0-9]{0,17})")
 _ARTIFACT = re.compile(r"[a-zA-Z0-9_\-. ]+")

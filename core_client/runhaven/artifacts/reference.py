@@ -44,7 +44,7 @@ def is_checksum(entry: Entry) -> bool:
 
 
 def make(
-    uri: str, *, name: str | None, checksum: bool, max_objects: int | None = None, known: Known = Known()
+    uri: str, *, name: str | None, checksum: bool, max_objects: int | None = None, known: Known | None = None
 ) -> Iterator[Entry]:
     """Go through the entries for a URI: one for a file, many for a directory.
 
@@ -73,8 +73,8 @@ def make(
         yield from _local(uri, name, checksum=checksum, max_objects=max_objects or _MOST_OBJECTS)
         return
     path = check_path(name or PurePosixPath(unquote(parts.path)).name or parts.netloc)
-    if checksum and known == Known():
-        known = _REMOTE[parts.scheme][0](uri)
+    if known is None or not any(known):
+        known = _REMOTE[parts.scheme][0](uri) if checksum else Known()
     extra = {"etag": known.etag} if known.etag else {}
     yield Entry(path=path, digest=known.etag or uri, size=known.size, ref=uri, extra=extra)
 

@@ -15,12 +15,12 @@ which makes an equal object, given the path of that first file and what opens th
 from __future__ import annotations
 
 import importlib
-import os
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast, runtime_checkable
 
 from runhaven.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping
 
     from runhaven.artifacts.manifest import Entry

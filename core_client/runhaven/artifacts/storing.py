@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from runhaven.artifacts.chunking import GREATEST, LARGE, Cutter, can_cut
-from runhaven.store.blobs import Blob
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from runhaven.artifacts.progress import Progress
-    from runhaven.store.blobs import Blobs
+    from runhaven.store.blobs import Blob, Blobs
 
 _WINDOW = 16 << 20
 _BUFFERS = 2

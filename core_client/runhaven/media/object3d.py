@@ -110,7 +110,7 @@ class Object3D(Media):
             path = checked_path(self._path, "Object3D")
             return self.described(sink.put_file(path, self._format or extension(path, self.SUPPORTED_TYPES) or "obj"))
         if self._scene is not None:
-            scene = {
+            scene: Any = {
                 key: value.array().tolist() if hasattr(value, "weight") else value for key, value in self._scene.items()
             }
             count = len(scene.get("points", ()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import tempfile
 from pathlib import Path
@@ -165,8 +166,7 @@ def _plain(picture: Any) -> Any:
 
 
 def _encode_with_ffmpeg(pictures: list[Any], fps: int, ending: str) -> bytes:
-    import imageio.v2 as imageio  # pyright: ignore[reportMissingImports]
-
+    imageio: Any = importlib.import_module("imageio.v2")
     np = pixels.numpy()
     with tempfile.TemporaryDirectory(prefix="runhaven-video-") as folder:
         path = Path(folder) / f"video.{ending}"

@@ -160,7 +160,7 @@ def test_a_download_is_checked_and_kept(run, folder, tmp_path):
     artifact.checkout(str(out))
     assert not (out / "more.txt").exists()
     artifact.verify(str(out))
-    assert not [path for path in out.rglob(".*")]
+    assert not list(out.rglob(".*"))
 
 
 @pytest.mark.parametrize("name", ["a.txt", "deep/deeper/large.bin"])

@@ -15,7 +15,7 @@ from runhaven.store.blobs import Blobs
 
 def age(store) -> None:
     for path in Blobs(store).all():
-        os.utime(path, (time.time() - 2 * 86400,) * 2)
+        os.utime(path, (time.time() - 2 * 86400, time.time() - 2 * 86400))
 
 
 def test_waste_is_what_no_version_needs(run, folder, store):
@@ -52,5 +52,5 @@ def test_nothing_is_waste_while_a_claim_cannot_be_read(run, store):
     (claim,) = (store / "artifacts").rglob("v0.json")
     claim.write_text("{}")
 
-    with pytest.raises(StoreError, match="v0.json"):
+    with pytest.raises(StoreError, match=r"v0\.json"):
         list(unreferenced(store))
