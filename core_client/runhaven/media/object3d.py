@@ -115,7 +115,8 @@ class Object3D(Media):
             }
             count = len(scene.get("points", ()))
         else:
-            scene = self._held.array().tolist() if self._held is not None else []
+            assert self._held is not None, "checked where it was logged"
+            scene = self._held.array().tolist()
             count = len(scene)
         text = json.dumps(to_json(scene), separators=(",", ":"))
         return self.described(sink.put(text.encode(), "pts.json") | {"points": count})
