@@ -92,7 +92,9 @@ class Capture:
             self._event.synchronize()
         scale = 1.0 if self._scale is None else self._scale.tolist()[0]
         found = [norm / scale for norm in self._norms.tolist()]
-        histograms = [self._histogram(counts, part, scale) for counts, part in zip(self._counts, self._parts, strict=True)]
+        histograms = [
+            self._histogram(counts, part, scale) for counts, part in zip(self._counts, self._parts, strict=True)
+        ]
         names = [f"{self._prefix}{part.name}" for part in self._parts]
         cells = [log_histogram.encode(histogram) for histogram in histograms]
         for cell, part, is_sampled in zip(cells, self._parts, self._is_sampled, strict=True):
