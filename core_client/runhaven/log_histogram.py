@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def rebin(histogram: LogHistogram, number: int = 64) -> tuple[list[float], list[
         high = low + 1.0
     edges = [low + (high - low) * place / number for place in range(number)] + [high]
     below = [0, *(round(_below(found, edge)) for edge in edges[1:-1]), histogram.finite]
-    return edges, [after - before for before, after in zip(below, below[1:], strict=False)]
+    return edges, [after - before for before, after in pairwise(below)]
 
 
 def _below(found: Sequence[tuple[float, float, int]], edge: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -27,7 +26,7 @@ _KINDS = {None: (), "gradients": ("gradients",), "parameters": ("parameters",), 
 _watchers: WeakKeyDictionary[Run, dict[int, Watcher]] = WeakKeyDictionary()
 
 
-def watch(  # noqa: PLR0913 - W&B's signature, and more
+def watch(  # noqa: PLR0913, PLR0917 - W&B's signature, and more
     run: Run,
     models: torch.nn.Module | Sequence[torch.nn.Module],
     criterion: Any = None,  # noqa: ARG001 - W&B's argument
@@ -90,5 +89,5 @@ def _graph(model: torch.nn.Module) -> dict[str, Any]:
         }
         for name, module in model.named_modules()
     ]
-    total = sum(each.numel() for each in itertools.chain(model.parameters()))
+    total = sum(each.numel() for each in model.parameters())
     return {"type": type(model).__name__, "parameters": total, "modules": modules}

@@ -90,8 +90,9 @@ class Capture:
         """Return the rows: norms, histograms, and how many numbers are not finite where some are."""
         if self._event is not None:
             self._event.synchronize()
-        scale = 1.0 if self._scale is None else self._scale.tolist()[0]
-        found = [norm / scale for norm in self._norms.tolist()]
+        scale: float = 1.0 if self._scale is None else self._scale.tolist()[0]
+        norms_found: list[float] = self._norms.tolist()
+        found = [norm / scale for norm in norms_found]
         histograms = [
             self._histogram(counts, part, scale) for counts, part in zip(self._counts, self._parts, strict=True)
         ]
@@ -125,8 +126,8 @@ class Capture:
 
     @staticmethod
     def _histogram(counts: torch.Tensor, part: Part, scale: float) -> log_histogram.LogHistogram:
-        places = torch.nonzero(counts).reshape(-1)
-        sparse = dict(zip(places.tolist(), counts[places].tolist(), strict=True))
+        places: Any = torch.nonzero(counts).reshape(-1)
+        sparse: dict[int, int] = dict(zip(places.tolist(), counts[places].tolist(), strict=True))
         sparse[0] = sparse.get(0, 0) + part.zeros
         histogram = log_histogram.from_counts(sparse)
         return histogram if scale == 1.0 else log_histogram.scaled(histogram, -round(math.log2(scale)))

@@ -64,7 +64,7 @@ def norms(flats: list[torch.Tensor]) -> torch.Tensor:
         kinds.setdefault((flat.device, flat.dtype), []).append(place)
     for (_, kind), places in kinds.items():
         narrow = torch.float32 if kind.itemsize < torch.float32.itemsize else None
-        computed = torch._foreach_norm([flats[place] for place in places], 2, narrow)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        computed = torch._foreach_norm([flats[place] for place in places], 2, narrow)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
         for place, norm in zip(places, computed, strict=True):
             found[place] = norm
     return torch.stack([norm.to(torch.float64) for norm in found if norm is not None])
