@@ -52,7 +52,8 @@ def watch(  # noqa: PLR0913, PLR0917 - W&B's signature, and more
     if run.role not in ("main", "child"):
         return
     watched = _watchers.setdefault(run, {})
-    for place, model in enumerate([models] if isinstance(models, torch.nn.Module) else models):
+    several: Sequence[Any] = [models] if isinstance(models, torch.nn.Module) else models
+    for place, model in enumerate(several):
         if not isinstance(model, torch.nn.Module):
             message = f"watch() takes a torch.nn.Module or several, not {type(model).__name__}."
             raise TypeError(message)
@@ -77,8 +78,8 @@ def unwatch(run: Run, models: torch.nn.Module | Sequence[torch.nn.Module] | None
             watched.pop(key).stop()
 
 
-def _graph(model: torch.nn.Module) -> dict[str, Any]:
-    modules = [
+def _graph(model: Any) -> dict[str, Any]:
+    modules: list[dict[str, Any]] = [
         {
             "name": name,
             "type": type(module).__name__,

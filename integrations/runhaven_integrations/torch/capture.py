@@ -73,9 +73,9 @@ class Capture:
             sample(part.tensor) if is_sampled else part.tensor
             for part, is_sampled in zip(parts, self._is_sampled, strict=True)
         ]
-        self._norms = _to_host(norms([part.tensor for part in parts]))
+        self._norms: Any = _to_host(norms([part.tensor for part in parts]))
         self._counts = _to_hosts([count_codes(tensor) for tensor in looked])
-        self._scale = None if scale is None else _to_host(scale.detach().reshape(-1))
+        self._scale: Any = None if scale is None else _to_host(scale.detach().reshape(-1))
         self._parts = [part._replace(tensor=part.tensor[:0]) for part in parts]
         self._event: Any = None
         if any(part.tensor.device.type == "cuda" for part in parts):
