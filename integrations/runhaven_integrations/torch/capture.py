@@ -125,7 +125,7 @@ class Capture:
         return row
 
     @staticmethod
-    def _histogram(counts: torch.Tensor, part: Part, scale: float) -> log_histogram.LogHistogram:
+    def _histogram(counts: Any, part: Part, scale: float) -> log_histogram.LogHistogram:
         places: Any = torch.nonzero(counts).reshape(-1)
         sparse: dict[int, int] = dict(zip(places.tolist(), counts[places].tolist(), strict=True))
         sparse[0] = sparse.get(0, 0) + part.zeros
