@@ -120,9 +120,11 @@ __all__ = [
     "setup",
     "summary",
     "teardown",
+    "unwatch",
     "upsert_artifact",
     "use_artifact",
     "use_model",
+    "watch",
 ]
 
 _MEDIA = (
@@ -234,6 +236,24 @@ def mark_preempting() -> None:
         UsageError: If there is no run.
     """
     _session().required().mark_preempting()
+
+
+def watch(models: Any, criterion: Any = None, *arguments: Any, **options: Any) -> None:
+    """Keep histograms of a PyTorch model's gradients in the current run; see `Run.watch`.
+
+    Raises:
+        UsageError: If there is no run.
+    """
+    _session().required().watch(models, criterion, *arguments, **options)
+
+
+def unwatch(models: Any = None) -> None:
+    """Stop watching some models of the current run, or all.
+
+    Raises:
+        UsageError: If there is no run.
+    """
+    _session().required().unwatch(models)
 
 
 def _session() -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from runhaven import saving
+from runhaven import integration, saving
 from runhaven._alert import Alerts
 from runhaven._artifact_calls import ArtifactCalls
 from runhaven._config import Config
@@ -238,6 +238,24 @@ class Run(ArtifactCalls):
         if alert is not None:
             self.emit({"event": "alert", **alert})
             self._notices.alert(alert["level"], redact_text(alert["title"]), redact_text(alert["text"]))
+
+    def watch(self, models: Any, criterion: Any = None, *arguments: Any, **options: Any) -> None:
+        """Keep histograms and norms of a PyTorch model's gradients, as its optimizer sees them.
+
+        Args:
+            models: A `torch.nn.Module`, or several.
+            criterion: Accepted for old code.
+            *arguments: `log` ("gradients", "parameters", "all", None), `log_freq` (1000 optimizer steps), `idx`, `log_graph`.
+            **options: The same by name, and `include`, `exclude` (patterns of names), `exact`, `max_tensors`.
+
+        Raises:
+            ImportError: If PyTorch or the adapter is missing.
+        """
+        integration.adapter("torch", feature="watch()").watch(self, models, criterion, *arguments, **options)
+
+    def unwatch(self, models: Any = None) -> None:
+        """Stop watching some models, or all."""
+        integration.adapter("torch", feature="unwatch()").unwatch(self, models)
 
     def save(
         self,

@@ -91,6 +91,24 @@ class _OnTheWay(NamedTuple):
     copy: Deferred
 
 
+class Later(Protocol):
+    """Rows whose values are still being computed."""
+
+    def is_ready(self) -> bool:
+        """Tell whether `read` would return at once."""
+        ...
+
+    def read(self) -> list[dict[str, Any]]:
+        """Return the rows, waiting for them if need be."""
+        ...
+
+
+class _RowsOnTheWay(NamedTuple):
+    step: int
+    time_us: int
+    copy: Later
+
+
 class Recorder:
     """Turns `log()` calls into rows, keeps the step counter, and sums up what was logged.
 
@@ -124,6 +142,7 @@ class Recorder:
         self._axes: dict[str, float] = {}
         self._earlier: dict[str, Any] = {}
         self._on_the_way: deque[_OnTheWay] = deque()
+        self._rows_on_the_way: deque[_RowsOnTheWay] = deque()
 
     # Logging
 
@@ -290,6 +309,28 @@ class Recorder:
                 self.lost += len(keys)
                 continue
             self._journal.exclusively(self._write_arrived, dict(zip(keys, values, strict=True)), step, time_us)
+        self._settle_rows(wait=wait)
+
+    def log_later(self, rows: Later) -> None:
+        """Write rows at the present step once they are ready; the counter stays where it is."""
+        self._rows_on_the_way.append(_RowsOnTheWay(self.step, time.time_ns() // 1000, rows))
+
+    def _settle_rows(self, *, wait: bool) -> None:
+        while self._rows_on_the_way and (wait or self._rows_on_the_way[0].copy.is_ready()):
+            step, time_us, copy = self._rows_on_the_way.popleft()
+            try:
+                rows = copy.read()
+            except Exception:  # noqa: BLE001 - as above
+                self.lost += 1
+                continue
+            for row in rows:
+                self._journal.exclusively(self._write_later, row, step, time_us)
+
+    def _write_later(self, row: dict[str, Any], step: int, time_us: int) -> None:
+        """Write a row; a large value, such as a histogram, has no place in the summary."""
+        cells = {key: to_cell(value) for key, value in row.items()}
+        shown = () if any(kind == "j" for kind, _ in cells.values()) else tuple(row.values())
+        self._write(self._shape(cells), [cell for _, cell in cells.values()], shown, step, time_us)
 
     def _write_arrived(self, values: dict[str, Any], step: int, time_us: int) -> None:
         cells = {key: to_cell(value) for key, value in values.items()}
@@ -328,6 +369,7 @@ class Recorder:
         self._on_the_way.clear()
         if self._keeper is not None:
             self._keeper.forget()
+        self._rows_on_the_way.clear()
 
     def rule(self, name: str) -> Metric | None:
         """Return the rule that was defined under this very name."""

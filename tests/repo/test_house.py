@@ -62,7 +62,9 @@ def test_each_source_root_holds_one_package():
 
 def test_an_integration_has_one_name_everywhere():
     """Module, extra, entry point, test file and example folder of an adapter bear the same name."""
-    modules = {path.stem for path in (ROOT / "integrations/runhaven_integrations").glob("*.py")} - {"__init__"}
+    home = ROOT / "integrations/runhaven_integrations"
+    modules = {path.stem for path in home.glob("*.py")} - {"__init__"}
+    modules |= {path.parent.name for path in home.glob("*/__init__.py")}
 
     assert modules == set(PROJECT["project"]["entry-points"]["runhaven.integrations"])
     for name in modules:
