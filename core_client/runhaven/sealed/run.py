@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from runhaven.journal.record import RowBlock, Schema
 from runhaven.missing import require
 from runhaven.sealed.chunk import ROW
-from runhaven.sealed.manifest import newest, place_to_read
 from runhaven.sealed.segment import Segment, exact
 from runhaven.store.edits import Edits
 from runhaven.store.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from runhaven.journal.record import CellType, Event
     from runhaven.sealed.chunk import Chunk
     from runhaven.sealed.index import SeriesIndex
+    from runhaven.sealed.manifest import Manifest
     from runhaven.sealed.segment import Line
     from runhaven.store.layout import RunDirectory
 else:
@@ -36,11 +37,16 @@ class SealedRun:
         segments: In the order of sealing.
     """
 
-    def __init__(self, run: RunDirectory) -> None:
-        """Look what is sealed."""
-        place = place_to_read(run)
-        self.manifest = newest(place)
-        self.segments = [Segment(place, name) for name in self.manifest.segments]
+    def __init__(self, run: RunDirectory, place: Path, manifest: Manifest) -> None:
+        """Name what is sealed; reads nothing yet.
+
+        Args:
+            run: The run.
+            place: Where its sealed files lie.
+            manifest: Which of them count.
+        """
+        self.manifest = manifest
+        self.segments = [Segment(place, name) for name in manifest.segments]
         parent = run.manifest().parent
         self._inherited = frozenset(parent.writers if parent else ())
 

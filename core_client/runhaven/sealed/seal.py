@@ -63,7 +63,10 @@ def open_sealed(run: RunDirectory) -> SealedRun | None:
         StoreError: If the journals are gone and the sealed files are damaged.
         ImportError: If the journals are gone and a package is missing.
     """
-    manifest = newest(place_to_read(run)) if has_place(run) else Manifest()
+    if not has_place(run):
+        return None
+    place = place_to_read(run)
+    manifest = newest(place)
     if not manifest.segments:
         return None
     has_journals = all((run.journal / f"{writer}.rhj").exists() for writer in manifest.positions)
@@ -71,7 +74,7 @@ def open_sealed(run: RunDirectory) -> SealedRun | None:
         return None
     from runhaven.sealed.run import SealedRun
 
-    sealed = SealedRun(run)
+    sealed = SealedRun(run, place, manifest)
     try:
         for segment in sealed.segments:
             _ = segment.index
