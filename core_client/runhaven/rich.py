@@ -7,6 +7,8 @@ from functools import lru_cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
+from runhaven.value import known_as
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -69,8 +71,4 @@ def bare_kind(value: object) -> Bare:
 
 @lru_cache(maxsize=1024)
 def _bare_kind(kind: type) -> Bare:
-    for base in kind.__mro__:
-        found = _BARE.get((base.__module__.partition(".")[0], base.__name__))
-        if found:
-            return found
-    return ""
+    return known_as(kind, _BARE) or ""

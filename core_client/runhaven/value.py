@@ -10,7 +10,7 @@ import enum
 import math
 import os
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 
 from runhaven.journal.layout import encode_json
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from runhaven.journal.record import CellType
 
+Word = TypeVar("Word")
 JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 Family: TypeAlias = Literal["torch", "numpy", "numpy scalar", "jax", "omegaconf", "flags", "dtype", "other"]
 
@@ -47,11 +48,13 @@ def family(value: object) -> Family:
 
 @lru_cache(maxsize=1024)
 def _family(kind: type) -> Family:
-    for base in kind.__mro__:
-        found = _FAMILIES.get((base.__module__.partition(".")[0], base.__name__))
-        if found:
-            return found
-    return "other"
+    return known_as(kind, _FAMILIES) or "other"
+
+
+def known_as(kind: type, names: Mapping[tuple[str, str], Word]) -> Word | None:
+    """Return what a class is called, by its library and name or those of a base; nothing is imported for it."""
+    places = ((base.__module__.partition(".")[0], base.__name__) for base in kind.__mro__)
+    return next((names[place] for place in places if place in names), None)
 
 
 def flatten(data: Mapping[Any, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
