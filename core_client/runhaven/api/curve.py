@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runhaven.api.points import gather, make_axis
+from runhaven.api.points import Points, gather, make_axis
 from runhaven.api.series import Curve
 from runhaven.api.zoom import Items, zoom
 from runhaven.missing import require
@@ -36,9 +36,11 @@ def make_curve(  # noqa: PLR0913 - what a chart asks for
 ) -> Curve:
     """Return the buckets of a series; see `Run.curve`. No array of the result is a view of the tables."""
     axis = make_axis(x, origin_us)
-    items = zoom(data, stream, key, axis, buckets=buckets, bounds=bounds, keep=keep)
-    if items is not None:
-        curve = reduce_items(items, buckets)
+    found = zoom(data, stream, key, axis, buckets=buckets, bounds=bounds, keep=keep)
+    if isinstance(found, Items):
+        curve = reduce_items(found, buckets)
+    elif found is not None:
+        curve = reduce_points(found.raw, found.values, buckets)
     else:
         points = gather(data, stream, key, axis, keep=keep)
         if points is None:
@@ -68,10 +70,7 @@ def reduce_points(xs: NDArray[Any], values: Floats, buckets: int) -> Curve:
     lows, highs = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
     # Both carry on what is not finite, so that a look at the buckets is a look at the points.
     if not bool(np.isfinite(lows).all() and np.isfinite(highs).all()):
-        is_finite = np.isfinite(values)
-        shown = np.where(is_finite, values, np.nan)
-        ones = np.ones(count, np.int64)
-        return reduce_items(Items(xs, shown, shown, shown, ones, (~is_finite).astype(np.int64)), buckets)
+        return reduce_items(Items.of(Points(xs, values)), buckets)
     return Curve(xs[ends - 1], values[ends - 1], lows, highs, ends - starts, np.zeros(len(starts), np.int64))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -48,13 +49,15 @@ class Axis:
         """Return x as a caller sees it, in an array of its own."""
         return ((raw - self.origin) / self.scale).astype(np.float64)
 
-    def first_from(self, raw: NDArray[Any], start: float) -> int:
+    def first_from(self, raw: NDArray[Any] | range, start: float) -> int:
         """Return the place of the first point with an x of at least `start`."""
-        return int(np.searchsorted(raw, self._limit(start, math.ceil, -0.25), side="left"))
+        limit = self._limit(start, math.ceil, -0.25)
+        return bisect_left(raw, limit) if isinstance(raw, range) else int(np.searchsorted(raw, limit, side="left"))
 
-    def first_after(self, raw: NDArray[Any], stop: float) -> int:
+    def first_after(self, raw: NDArray[Any] | range, stop: float) -> int:
         """Return the place of the first point with an x above `stop`."""
-        return int(np.searchsorted(raw, self._limit(stop, math.floor, 0.25), side="right"))
+        limit = self._limit(stop, math.floor, 0.25)
+        return bisect_right(raw, limit) if isinstance(raw, range) else int(np.searchsorted(raw, limit, side="right"))
 
     def _limit(self, x: float, to_integer: Any, slack: float) -> float | int:
         if not self.source or not math.isfinite(x):

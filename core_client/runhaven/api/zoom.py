@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runhaven.api.history import hidden_from
-from runhaven.api.points import gather
+from runhaven.api.points import Points, gather
 from runhaven.missing import require
 from runhaven.sealed.axis import aligned
 
@@ -49,6 +49,15 @@ class Items(NamedTuple):
     nonfinite: Integers
 
 
+    @classmethod
+    def of(cls, points: Points) -> Items:
+        """Return points as items of one point each; what is not finite is NaN."""
+        is_finite = np.isfinite(points.values)
+        shown = points.values if is_finite.all() else np.where(is_finite, points.values, np.nan)
+        ones = np.ones(len(shown), np.int64)
+        return Items(points.raw, shown, shown, shown, ones, (~is_finite).astype(np.int64))
+
+
 class _Window(NamedTuple):
     """A part of a series in one segment, cut to what is asked for.
 
@@ -81,7 +90,7 @@ def zoom(  # noqa: PLR0913 - what a chart asks for
     buckets: int,
     bounds: tuple[float | None, float | None],
     keep: Keep = "latest",
-) -> Items | None:
+) -> Items | Points | None:
     """Return a series at the detail that `buckets` buckets need; None if its points have to be gathered one by one.
 
     That is so where the pyramid knows another order than the one asked for, where a resumed session hides points, where
@@ -103,11 +112,14 @@ def zoom(  # noqa: PLR0913 - what a chart asks for
     a_bucket = sum(window.points for window in windows) / max(1, buckets)
     parts = [_items(window, axis, bounds, a_bucket) for window in windows if window.stop > window.first]
     if live is not None:
-        parts.append(_of_points(live.raw, live.values, axis, bounds))
+        parts.append(_cut_points(live, axis, bounds))
     found = [part for part in parts if part is not None]
-    if len(found) < len(parts):
+    if len(found) < len(parts) or not found:
         return None
-    return Items(*map(np.concatenate, zip(*found, strict=True))) if found else None
+    if len(found) == 1:
+        return found[0]
+    items = [Items.of(part) if isinstance(part, Points) else part for part in found]
+    return Items(*map(np.concatenate, zip(*items, strict=True)))
 
 
 def _windows(
@@ -139,7 +151,7 @@ def cut(raw: NDArray[Any], axis: Axis, bounds: tuple[float | None, float | None]
 
 def _items(
     window: _Window, axis: Axis, bounds: tuple[float | None, float | None], points_a_bucket: float
-) -> Items | None:
+) -> Items | Points | None:
     levels = window.series.levels
     fitting = [level for level in levels if level.size <= points_a_bucket]
     return _cells(window, axis, bounds, fitting[-1]) if fitting else _raw(window, axis, bounds)
@@ -158,32 +170,36 @@ def _cells(window: _Window, axis: Axis, bounds: tuple[float | None, float | None
     return Items(raw[span], lows[span], highs[span], lasts[span], counts[span], nonfinite)
 
 
-def _raw(window: _Window, axis: Axis, bounds: tuple[float | None, float | None]) -> Items | None:
+def _raw(window: _Window, axis: Axis, bounds: tuple[float | None, float | None]) -> Points | None:
     """Return the points themselves; None if they do not lie in the order of the axis."""
     series, segment = window.series, window.segment
     entry = series.points[0]
     if not series.has_sorted_points or (axis.source == "times" and not entry.has_sorted_times):
         return None
+    if axis.source == "steps" and entry.stride:
+        steps = range(entry.step_min, entry.step_max + 1, entry.stride)
+        first, stop = _span(steps, axis, bounds)
+        raw = entry.step_min + entry.stride * np.arange(first, stop)
+        return Points(raw, segment.points(["value"], entry.start + first, entry.start + stop)[0])
     size = series.levels[-1].size
     start = entry.start + window.first * size
     stop = min(entry.start + window.stop * size, entry.stop)
-    if axis.source == "steps" and entry.stride:
-        steps = entry.step_min + entry.stride * np.arange(start - entry.start, stop - entry.start)
-        return _of_points(steps, segment.points(["value"], start, stop)[0], axis, bounds)
     if axis.source:
         raw, values = segment.points([_COLUMNS[axis.source], "value"], start, stop)
-        return _of_points(raw, values, axis, bounds)
+        return _cut_points(Points(raw, values), axis, bounds)
     rows, steps, values = segment.points(["row", "step", "value"], start, stop)
     others = segment.series(series.stream, axis.key)
     chunks = [segment.chunk(others, other) for other in others.points if other.writer == entry.writer] if others else []
-    return _of_points(aligned(rows, steps, chunks), values, axis, bounds)
+    return _cut_points(Points(aligned(rows, steps, chunks), values), axis, bounds)
 
 
-def _of_points(raw: NDArray[Any], values: Floats, axis: Axis, bounds: tuple[float | None, float | None]) -> Items:
+def _cut_points(points: Points, axis: Axis, bounds: tuple[float | None, float | None]) -> Points:
+    first, stop = _span(points.raw, axis, bounds)
+    return Points(points.raw[first:stop], points.values[first:stop])
+
+
+def _span(raw: NDArray[Any] | range, axis: Axis, bounds: tuple[float | None, float | None]) -> tuple[int, int]:
+    """Return which of ascending points lie within the bounds, as first and one more than last."""
     start, stop = bounds
     first = 0 if start is None else axis.first_from(raw, start)
-    end = len(raw) if stop is None else axis.first_after(raw, stop)
-    raw, values = raw[first:end], values[first:end]
-    nonfinite = (~np.isfinite(values)).astype(np.int64)
-    shown = np.where(nonfinite, np.nan, values) if nonfinite.any() else values
-    return Items(raw, shown, shown, shown, np.ones(len(raw), np.int64), nonfinite)
+    return first, max(first, len(raw) if stop is None else axis.first_after(raw, stop))

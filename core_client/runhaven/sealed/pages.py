@@ -111,34 +111,38 @@ def read_column(fd: int, column: Column, start: int, stop: int) -> NDArray[Any]:
     is_dense = end - begin <= 2 * sum(sizes[first : last + 1])
     data = os.pread(fd, end - begin, begin) if is_dense else b""
     decode = _DECODERS[encoding]
-    parts: list[NDArray[Any]] = []
+    values = np.empty(stop - start, dtype)
     for page in range(first, last + 1):
-        place = offsets[page] - begin
+        place, head = offsets[page] - begin, firsts[page]
         packed = data[place : place + sizes[page]] if is_dense else os.pread(fd, sizes[page], offsets[page])
+        skipped = max(0, start - head)
+        part = values[head + skipped - start : firsts[page + 1] - start]
         try:
-            parts.append(decode(zstd.ZstdDecompressor().decompress(packed), dtype, firsts[page + 1] - firsts[page]))
+            decode(zstd.ZstdDecompressor().decompress(packed), firsts[page + 1] - head, skipped, part)
         except (IndexError, EOFError, zstd.ZstdError) as error:
             message = f"a page that cannot be read: {error!r}"
             raise ValueError(message) from error
-    values = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    return values[start - firsts[first] : stop - firsts[first]]
+    return values
 
 
-def _plain(body: bytes, dtype: str, count: int) -> NDArray[Any]:
-    return np.frombuffer(body, dtype, count)
+# Each decoder writes the values of a page, without so many first ones, into as many places as there are. That the memory
+# is written once and no more of it than is wanted counts: a page of memory that is new costs more than what fills it.
 
 
-def _split(body: bytes, dtype: str, count: int) -> NDArray[Any]:
+def _plain(body: bytes, count: int, skipped: int, part: NDArray[Any]) -> None:
+    part[:] = np.frombuffer(body, part.dtype, count)[skipped : skipped + len(part)]
+
+
+def _split(body: bytes, count: int, skipped: int, part: NDArray[Any]) -> None:
     """Undo BYTE_STREAM_SPLIT: the first byte of each value, then the second of each, and so on."""
-    width = np.dtype(dtype).itemsize
-    planes = np.frombuffer(body, np.uint8, count * width).reshape(width, count)
-    values = np.empty((count, width), np.uint8)
+    width = part.itemsize
+    planes = np.frombuffer(body, np.uint8, count * width).reshape(width, count)[:, skipped : skipped + len(part)]
+    found = part.view(np.uint8).reshape(len(part), width)
     for byte in range(width):
-        values[:, byte] = planes[byte]
-    return values.view(dtype)[:, 0]
+        found[:, byte] = planes[byte]
 
 
-def _delta(body: bytes, dtype: str, count: int) -> NDArray[Any]:
+def _delta(body: bytes, count: int, skipped: int, part: NDArray[Any]) -> None:
     """Undo DELTA_BINARY_PACKED: differences, less the least of their block, in as few bits as their miniblock needs."""
     head = ThriftReader(body)
     block_size, miniblocks = head.varint(), head.varint()
@@ -166,7 +170,7 @@ def _delta(body: bytes, dtype: str, count: int) -> NDArray[Any]:
     values[0] = np.int64(first).view(np.uint64)
     np.cumsum(numbers, out=values[1:])
     values[1:] += values[0]
-    return values.view(np.int64).astype(dtype, copy=False)
+    part[:] = values.view(np.int64)[skipped : skipped + len(part)]
 
 
 def _unpack(packed: NDArray[np.uint8], places: NDArray[Any], widths: NDArray[Any], size: int) -> NDArray[np.uint64]:
@@ -184,4 +188,4 @@ def _unpack(packed: NDArray[np.uint8], places: NDArray[Any], widths: NDArray[Any
     return (numbers & masks[widths][:, None]).ravel()
 
 
-_DECODERS: dict[int, Callable[[bytes, str, int], NDArray[Any]]] = {_PLAIN: _plain, _DELTA: _delta, _SPLIT: _split}
+_DECODERS: dict[int, Callable[[bytes, int, int, NDArray[Any]], None]] = {_PLAIN: _plain, _DELTA: _delta, _SPLIT: _split}
