@@ -14,6 +14,7 @@ from runhaven_cli.collecting import gc
 from runhaven_cli.completion import completion
 from runhaven_cli.doctor import doctor
 from runhaven_cli.exporting import export
+from runhaven_cli.lineage import lineage_command
 from runhaven_cli.listing import ls
 from runhaven_cli.moving import cp, mv
 from runhaven_cli.removing import rm
@@ -65,7 +66,7 @@ def runhaven_command(context: click.Context, directory: Path | None) -> None:
 
 
 for _command in (
-    ui, ls, show, tail, export, sql, mv, cp, rm, artifact_command, seal_command, gc, du, doctor, version, completion,
+    ui, ls, show, tail, export, sql, mv, cp, rm, artifact_command, lineage_command, seal_command, gc, du, doctor, version, completion,
 ):  # fmt: skip
     runhaven_command.add_command(_command)
 

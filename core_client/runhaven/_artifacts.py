@@ -46,7 +46,7 @@ def log(
         artifact.commit(home_of_run(run), aliases=aliases, tags=tags, run=_facts(run))
 
     if _is_kept(run, artifact, commit):
-        _note(run, artifact, "output", aliases=list(aliases or ()))
+        run.emit(event_of(artifact, "output", aliases=list(aliases or ())))
     return artifact
 
 
@@ -85,10 +85,11 @@ def _facts(run: Run) -> dict[str, Any]:
     return {**names, "name": run.name, "step": run.step}
 
 
-def _note(run: Run, artifact: Artifact, direction: str, **more: Any) -> None:
+def event_of(artifact: Artifact, direction: str, **more: Any) -> dict[str, Any]:
+    """Return what a run's journal notes of a version that it logged ("output") or used ("input")."""
     names = {"entity": artifact.entity, "project": artifact.project, "name": artifact.name.partition(":")[0]}
     facts = {"type": artifact.type, "version": int(artifact.version[1:]), "digest": artifact.digest}
-    run.emit({"event": "artifact", "direction": direction, **names, **facts, **more})
+    return {"event": "artifact", "direction": direction, **names, **facts, **more}
 
 
 def use(
@@ -118,7 +119,7 @@ def use(
             artifact.note_use(_facts(run) | ({"use_as": use_as} if use_as else {}))
         except OSError as error:
             run.notices.warn(f"it could not be noted at {artifact.name} that this run uses it: {error}.")
-        _note(run, artifact, "input", **({"use_as": use_as} if use_as else {}))
+        run.emit(event_of(artifact, "input", **({"use_as": use_as} if use_as else {})))
     return artifact
 
 

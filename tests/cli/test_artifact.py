@@ -106,3 +106,29 @@ def test_a_name_that_could_mean_several(logged, folder):
     assert "there is no artifact" in call("artifact", "verify", "nothing:v0", code=1)
     assert "counts up by itself" in call("artifact", "put", folder, "-n", "digits:v3", code=2)
     assert "✓" in call("artifact", "verify", "q/digits")
+
+
+def test_lineage(logged, folder):
+    """What a version or a run was made from and went into is a tree, JSON, or text for Graphviz; what is gone is marked."""
+    with runhaven.init(entity="me", project="p", id="late", name="late-tide-2") as run:
+        run.use_artifact("digits:v1", use_as="train")
+        artifact = runhaven.Artifact("net", "model")
+        artifact.add_file(folder / "a.txt")
+        artifact.add_reference((folder / "b.txt").as_uri(), name="reference.txt")
+        run.log_artifact(artifact)
+    (folder / "b.txt").unlink()
+    runhaven.Api().artifact("me/p/digits:v1").delete()
+    tree = call("lineage", "net").splitlines()
+    whole = call("lineage", "late", "--down", "--check", "none")
+
+    assert tree[0].startswith("net:v1  model, me/p")
+    assert tree[1] == "! reference.txt is gone"
+    assert [line.strip(" └─").split()[0] for line in tree[3:6]] == ["late-tide-2", "digits:v1", "calm-harbour-1"]
+    assert "as train" in tree[4]
+    assert tree[4].endswith("✗ deleted")
+    assert tree[-1] == "went into nothing that is known"
+    assert "made from" not in whole
+    assert "gone" not in whole
+    assert {node["kind"] for node in json.loads(call("lineage", "net:v1", "--json"))["nodes"]} == {"run", "artifact"}
+    assert call("lineage", "net", "--up", "--depth", "1", "--dot").startswith("digraph lineage {")
+    assert "there is no artifact" in call("lineage", "nothing", code=1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 from runhaven.artifacts import committing
 from runhaven.artifacts.artifact import Artifact
 from runhaven.artifacts.collection import Collection, Place, collections
-from runhaven.artifacts.names import check_aliases
+from runhaven.artifacts.names import check_aliases, check_name
 from runhaven.artifacts.resolving import find_collection, home_of
 from runhaven.errors import NotFoundError, StoreError, UsageError
 
@@ -52,6 +52,7 @@ class ArtifactCollection:
         """Hold a collection that is in the store."""
         self._collection = collection
         self._facts = collection.facts()
+        self._name = collection.place.name
         state = collection.events.read()
         self._description: str | None = state.set_fields(None).get("description")
         self._tags = sorted(tag for tag, is_on in state.tags_of(None).items() if is_on)
@@ -74,8 +75,12 @@ class ArtifactCollection:
 
     @property
     def name(self) -> str:
-        """Its name."""
-        return self._collection.place.name
+        """Its name. The names that it had before lead to it too."""
+        return self._name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = check_name(name)
 
     @property
     def type(self) -> str:
@@ -130,13 +135,15 @@ class ArtifactCollection:
     versions = artifacts
 
     def save(self) -> None:
-        """Keep what was assigned to description and tags.
+        """Keep what was assigned to name, description and tags.
 
         Raises:
-            UsageError: If a tag cannot be one.
+            UsageError: If a tag cannot be one, or the name belongs to another artifact.
             OSError: If the store cannot be written.
         """
         tags, (description, before) = check_aliases(self._tags, kind="tag"), self._kept
+        if self._name != self._collection.place.name:
+            self._collection.rename(self._name)
         events: list[dict[str, Any]] = []
         if self._description != description:
             events.append({"event": "set", "version": None, "fields": {"description": self._description}})

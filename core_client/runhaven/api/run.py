@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from runhaven.api.artifacts import of_run
+from runhaven.api.artifact_relations import ArtifactRelations
 from runhaven.api.data import RunData
 from runhaven.api.editing import Editing
 from runhaven.api.familiar import Familiar
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping, Sequence
 
-    from runhaven.api.artifacts import Artifacts
     from runhaven.api.frame import Format
     from runhaven.api.history import Keep
     from runhaven.api.series import Curve, Series
@@ -52,7 +51,7 @@ class _Facts(NamedTuple):
     has_lines: bool
 
 
-class Run(Editing, Familiar):
+class Run(Editing, ArtifactRelations, Familiar):
     """Reads one run. Cheap to make; what it is asked for is read then, sealed parts page by page.
 
     What was read stays; `refresh` takes in what was written since.
@@ -264,14 +263,6 @@ class Run(Editing, Familiar):
     def alerts(self) -> list[dict[str, Any]]:
         """What `alert` kept."""
         return list(self._facts.alerts)
-
-    def logged_artifacts(self, per_page: int = 100) -> Artifacts:  # noqa: ARG002 - W&B's argument
-        """Return the artifacts that it logged, in the order of time."""
-        return of_run(self._directory.path.parents[2], self._facts.artifacts, "output")
-
-    def used_artifacts(self, per_page: int = 100) -> Artifacts:  # noqa: ARG002 - W&B's argument
-        """Return the artifacts that it used, in the order of time."""
-        return of_run(self._directory.path.parents[2], self._facts.artifacts, "input")
 
     @property
     def exception(self) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runhaven.api.artifacts import ArtifactCollection
+    from runhaven.api.lineage import Check, Direction, Lineage
     from runhaven.api.run import Run
     from runhaven.artifacts.collection import Place, Version
 
@@ -323,12 +324,30 @@ class Artifact(Bringing):
             OSError: If the store cannot be written.
         """
         collection, version = self._logged("runs")
-        collection.note_use(version.number, run)
+        collection.uses.add(version.number, run)
+
+    def lineage(self, direction: Direction = "both", depth: int | None = None, *, check: Check = "local") -> Lineage:
+        """Return the runs and versions that it was made from, and those that were made from it.
+
+        Deleted ones are among them, and versions say which of their references do not hold any more.
+
+        Args:
+            direction: "upstream" (what it was made from), "downstream" (what was made from it) or "both".
+            depth: How many steps to go, from a version to a run or on; by default all the way.
+            check: Which references are compared with what they lead to: "local" files, "all" (which asks the hosts of
+                remote ones) or "none".
+
+        Raises:
+            UsageError: If it was not logged, or an argument is not known.
+        """
+        from runhaven.api.lineage import of_version
+
+        return of_version(*self._logged("lineage"), direction, depth, check)
 
     def used_by(self) -> list[Run]:
         """Return the runs that used it, oldest first; those that were removed are left out."""
         collection, version = self._logged("runs")
-        return self._runs(collection.uses(version.number))
+        return self._runs(collection.uses.ulids(version.number))
 
     def logged_by(self) -> Run | None:
         """Return the run that logged it first; None without one, or if it was removed."""

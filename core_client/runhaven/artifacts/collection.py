@@ -8,11 +8,13 @@ import os
 import re
 import time
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runhaven.artifacts import note
 from runhaven.artifacts.events import Events
-from runhaven.artifacts.names import VERSION
+from runhaven.artifacts.names import VERSION, check_name
+from runhaven.artifacts.run_notes import RunNotes
 from runhaven.capture.environment import user_name
 from runhaven.errors import NotFoundError, StoreError, UsageError
 from runhaven.platform.files import create_exclusive, replace_atomically
@@ -94,19 +96,50 @@ class Collection:
 
     Attributes:
         store: The store's directory.
-        place: What names it.
-        path: The directory.
-        events: What was said about its versions afterwards.
     """
 
     def __init__(self, store: Path, place: Place) -> None:
-        """Name a collection; touches nothing yet."""
+        """Name a collection, by any name that it has or had; touches nothing yet."""
         self.store = store
-        self.place = place
-        self.path = store / "artifacts" / place.directory
-        self.events = Events(store / "journal" / "artifacts" / place.directory)
+        self._asked = place
         self._facts: dict[str, Any] | None = None
         self._known: dict[int, Version] = {}
+
+    @cached_property
+    def path(self) -> Path:
+        """Its directory; that of a name which it was given later only leads there."""
+        own = self.store / "artifacts" / self._asked.directory
+        try:
+            facts = note.read(own / "collection.json")
+        except StoreError:
+            return own
+        if "home" in facts:
+            return own.with_name(str(facts["home"]))
+        self._facts = facts
+        return own
+
+    @property
+    def place(self) -> Place:
+        """What names it by now."""
+        if not self.exists:
+            return self._asked
+        facts = self.facts()
+        return Place(facts["entity"], facts["project"], facts["name"])
+
+    @cached_property
+    def events(self) -> Events:
+        """What was said about its versions afterwards."""
+        return Events(self.store / "journal" / "artifacts" / self.path.name)
+
+    @cached_property
+    def uses(self) -> RunNotes:
+        """The runs that used its versions."""
+        return RunNotes(self.path / "uses")
+
+    @cached_property
+    def repeats(self) -> RunNotes:
+        """The runs that logged what a version held already."""
+        return RunNotes(self.path / "repeats")
 
     @property
     def exists(self) -> bool:
@@ -123,7 +156,7 @@ class Collection:
         if self._facts is None:
             if not self.exists:
                 message = (
-                    f"there is no artifact {str(self.place)!r} in {self.store}. List them with `runhaven artifact ls`."
+                    f"there is no artifact {str(self._asked)!r} in {self.store}. List them with `runhaven artifact ls`."
                 )
                 raise NotFoundError(message)
             self._facts = note.read(self.path / "collection.json")
@@ -157,6 +190,26 @@ class Collection:
             )
             message = f"{str(self.place)!r} holds {holds} of its own. Choose another name."
             raise UsageError(message)
+
+    def rename(self, name: str) -> None:
+        """Give it another name; the names that it had lead to it as before.
+
+        Raises:
+            UsageError: If that cannot be a name, or belongs to another artifact.
+            OSError: If it cannot be written.
+        """
+        facts = self.facts()
+        place = self.place._replace(name=check_name(name))
+        sign = self.path.with_name(place.directory) / "collection.json"
+        if sign.parent != self.path:
+            sign.parent.mkdir(mode=0o700, exist_ok=True)
+            create_exclusive(sign, note.to_bytes({**place._asdict(), "home": self.path.name}))
+            if note.read(sign).get("home") != self.path.name:
+                message = f"the name {str(place)!r} belongs to another artifact. Choose another name."
+                raise UsageError(message)
+        facts = {**facts, "name": name, "first_name": facts.get("first_name", facts["name"])}
+        replace_atomically(self.path / "collection.json", note.to_bytes(facts))
+        self._facts = None
 
     # Versions
 
@@ -304,26 +357,6 @@ class Collection:
         newest = self.newest(state)
         return ["latest", *found] if newest is not None and newest.number == number else found
 
-    # Who used it
-
-    def note_use(self, number: int, run: dict[str, Any]) -> None:
-        """Note that a run uses a version; once more is no mistake.
-
-        Raises:
-            OSError: If it cannot be written.
-        """
-        directory = self.path / "uses" / f"v{number}"
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        create_exclusive(directory / f"{run['ulid']}.json", note.to_bytes({**run, "time": time.time_ns() // 1000}))
-
-    def uses(self, number: int) -> list[str]:
-        """Return the ulids of the runs that used a version, oldest first."""
-        try:
-            names = os.listdir(self.path / "uses" / f"v{number}")  # noqa: PTH208 - names alone are wanted
-        except OSError:
-            return []
-        return sorted(name.removesuffix(".json") for name in names if name.endswith(".json") and name[0] != ".")
-
 
 def collections(store: Path, *, is_strict: bool = False) -> Iterator[Collection]:
     """Go through the collections of a store, sorted by name; what cannot be read is passed over, unless `is_strict`."""
@@ -335,6 +368,6 @@ def collections(store: Path, *, is_strict: bool = False) -> Iterator[Collection]
     for name in names:
         with contextlib.suppress(*() if is_strict else (StoreError, KeyError)):
             facts = note.read(root / name / "collection.json")
-            place = Place(facts["entity"], facts["project"], facts["name"])
-            if place.directory == name:
+            place = Place(facts["entity"], facts["project"], facts.get("first_name", facts["name"]))
+            if place.directory == name and "home" not in facts:
                 yield Collection(store, place)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from runhaven.artifacts import note
 from runhaven.artifacts.collection import Place, Version
-from runhaven.artifacts.fetching import read_blob
+from runhaven.artifacts.fetching import read_blob, read_manifest
 from runhaven.artifacts.manifest import Manifest
 from runhaven.capture.environment import user_name
 from runhaven.errors import NotFoundError
 from runhaven.platform.files import create_exclusive
-from runhaven.store.blobs import Blob, Blobs
+from runhaven.store.blobs import Blobs
 from runhaven.store.layout import Store
 
 if TYPE_CHECKING:
@@ -56,7 +56,10 @@ def commit(
         run=run,
         user=user_name(),
     )
-    return collection.claim(wanted)
+    version, is_new = collection.claim(wanted)
+    if run is not None and not is_new and (version.run or {}).get("ulid") != run["ulid"]:
+        collection.repeats.add(version.number, run)
+    return version, is_new
 
 
 def keep(manifest: Manifest, store: Path) -> str:
@@ -97,7 +100,7 @@ def base_of(collection: Collection) -> Manifest:
     newest = collection.newest(collection.events.read())
     if newest is None:
         return Manifest()
-    return Manifest.from_bytes(read_blob(Blobs(collection.store), Blob(newest.manifest, 0)))
+    return read_manifest(collection.store, newest.manifest)
 
 
 def alias_events(
@@ -157,8 +160,7 @@ def take_parts(collection: Collection, distributed_id: str) -> tuple[Manifest, l
         message = f"there is no part of {str(collection.place)!r} with distributed_id={distributed_id!r}. Call upsert_artifact() first."
         raise NotFoundError(message)
     for path in paths:
-        named = Blob(str(note.read(path)["manifest"]), 0)
-        for entry in Manifest.from_bytes(read_blob(Blobs(collection.store), named)).entries.values():
+        for entry in read_manifest(collection.store, str(note.read(path)["manifest"])).entries.values():
             whole.add(entry)
     return whole, paths
 

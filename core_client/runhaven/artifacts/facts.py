@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 from runhaven.artifacts.collection import Place
 from runhaven.artifacts.contents import Contents
-from runhaven.artifacts.fetching import read_blob
-from runhaven.artifacts.manifest import Manifest
+from runhaven.artifacts.fetching import read_manifest
 from runhaven.artifacts.names import check_aliases
 from runhaven.artifacts.ttl import ArtifactTTL
 from runhaven.errors import StoreError, UsageError
-from runhaven.store.blobs import Blob, Blobs
 from runhaven.value import from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from runhaven.artifacts.collection import Collection, Version
+    from runhaven.artifacts.manifest import Manifest
     from runhaven.artifacts.resolving import Home
 
 
@@ -249,8 +248,7 @@ class Facts(Contents):
         """
         if self._entries is None:
             collection, version = self._logged("manifest")
-            data = read_blob(Blobs(collection.store), Blob(version.manifest, 0))
-            found = Manifest.from_bytes(data, owner=self._as_artifact)
+            found = read_manifest(collection.store, version.manifest, owner=self._as_artifact)
             if found.digest != version.digest:
                 message = f"the manifest of {self.qualified_name} is not the one that was logged."
                 raise StoreError(message)

@@ -10,18 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from runhaven.artifacts import reference
+from runhaven.artifacts.manifest import Manifest
 from runhaven.artifacts.names import target_in
 from runhaven.errors import NotFoundError, StoreError
 from runhaven.platform.files import copy_file
+from runhaven.store.blobs import Blob, Blobs
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
     from typing import Self
 
+    from runhaven.artifacts.artifact import Artifact
     from runhaven.artifacts.manifest import Entry
     from runhaven.artifacts.progress import Progress
-    from runhaven.store.blobs import Blob, Blobs
 
 _BLOCK = 1 << 20
 
@@ -160,6 +162,15 @@ def read_blob(blobs: Blobs, blob: Blob, entry: Entry | None = None) -> bytes:
     if hashlib.sha256(data).hexdigest() != blob.sha256:
         raise damaged(entry, path)
     return data
+
+
+def read_manifest(store: Path, sha256: str, *, owner: Artifact | None = None) -> Manifest:
+    """Return the manifest that a blob of a store holds.
+
+    Raises:
+        StoreError: If it is missing or damaged.
+    """
+    return Manifest.from_bytes(read_blob(Blobs(store), Blob(sha256, 0)), owner=owner)
 
 
 def digest_of(path: Path) -> str:

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from runhaven.artifacts.manifest import Entry
 from runhaven.artifacts.names import check_path
+from runhaven.artifacts.revision import Revisions
 from runhaven.errors import NotFoundError, UsageError
 from runhaven.missing import require
 from runhaven.platform.files import copy_file
@@ -36,6 +37,25 @@ class Known(NamedTuple):
 
     etag: str | None = None
     size: int | None = None
+
+
+def is_local(entry: Entry) -> bool:
+    """Tell whether a reference leads to a file of this machine, or of one that is mounted here."""
+    return entry.ref is not None and urlsplit(entry.ref).scheme == "file"
+
+
+def ask(uri: str) -> Known:
+    """Return what the host of a remote file says of it.
+
+    Raises:
+        NotFoundError: If it cannot be asked, or there is no such file.
+        ImportError: If the package that asks it is missing.
+    """
+    scheme = urlsplit(uri).scheme
+    if scheme not in _REMOTE:
+        message = f"{uri} cannot be asked for: the scheme {scheme!r} is not known."
+        raise NotFoundError(message)
+    return _REMOTE[scheme][0](uri)
 
 
 def is_checksum(entry: Entry) -> bool:
@@ -74,7 +94,7 @@ def make(
         return
     path = check_path(name or PurePosixPath(unquote(parts.path)).name or parts.netloc)
     if known is None or not any(known):
-        known = _REMOTE[parts.scheme][0](uri) if checksum else Known()
+        known = ask(uri) if checksum else Known()
     extra = {"etag": known.etag} if known.etag else {}
     yield Entry(path=path, digest=known.etag or uri, size=known.size, ref=uri, extra=extra)
 
@@ -86,8 +106,9 @@ def path_of(uri: str) -> Path:
 
 def _local(uri: str, name: str | None, *, checksum: bool, max_objects: int) -> Iterator[Entry]:
     source = path_of(uri)
+    revisions = Revisions(source)
     if source.is_file():
-        yield _local_entry(source, check_path(name or source.name), checksum=checksum)
+        yield _local_entry(source, check_path(name or source.name), revisions, checksum=checksum)
         return
     if not source.is_dir():
         message = f"add_reference({uri!r}): there is no file {source}."
@@ -104,16 +125,19 @@ def _local(uri: str, name: str | None, *, checksum: bool, max_objects: int) -> I
                     )
                     raise UsageError(message)
                 within = path.relative_to(source).as_posix()
-                yield _local_entry(path, check_path(f"{name}/{within}" if name else within), checksum=checksum)
+                yield _local_entry(
+                    path, check_path(f"{name}/{within}" if name else within), revisions, checksum=checksum
+                )
 
 
-def _local_entry(source: Path, path: str, *, checksum: bool) -> Entry:
-    uri, size = source.absolute().as_uri(), source.stat().st_size
+def _local_entry(source: Path, path: str, revisions: Revisions, *, checksum: bool) -> Entry:
+    uri, status, extra = source.absolute().as_uri(), source.stat(), revisions.of(source)
     if not checksum:
-        return Entry(path=path, digest=uri, size=size, ref=uri)
+        return Entry(path=path, digest=uri, size=status.st_size, ref=uri, extra=extra)
     with source.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Entry(path=path, digest=digest, size=size, ref=uri, extra={"digest": "sha256"})
+    extra |= {"digest": "sha256", "mtime_ns": status.st_mtime_ns}
+    return Entry(path=path, digest=digest, size=status.st_size, ref=uri, extra=extra)
 
 
 def fetch(entry: Entry, target: Path) -> None:
@@ -147,7 +171,7 @@ def _check(entry: Entry, target: Path) -> None:
                 raise _gone(entry, "its content has changed since")
     etag = entry.extra.get("etag")
     if etag:
-        now = _REMOTE[urlsplit(entry.ref_target()).scheme][0](entry.ref_target()).etag
+        now = ask(entry.ref_target()).etag
         if now != etag:
             raise _gone(entry, f"its etag is {now!r} now, not {etag!r}")
 

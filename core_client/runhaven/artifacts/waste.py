@@ -6,9 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from runhaven.artifacts.collection import collections
-from runhaven.artifacts.fetching import read_blob
-from runhaven.artifacts.manifest import Manifest
-from runhaven.store.blobs import Blob, Blobs
+from runhaven.artifacts.fetching import read_manifest
+from runhaven.store.blobs import Blobs
 
 if TYPE_CHECKING:
     import os
@@ -30,8 +29,7 @@ def needed(store: Path) -> set[str]:
         wanted = [version.manifest for version in collection.versions(is_strict=True) if version.deleted is None]
         for sha256 in {*wanted, *collection.parts()} - found:
             found.add(sha256)
-            manifest = Manifest.from_bytes(read_blob(Blobs(store), Blob(sha256, 0)))
-            found.update(blob.sha256 for blob in manifest.blobs())
+            found.update(blob.sha256 for blob in read_manifest(store, sha256).blobs())
     return found
 
 

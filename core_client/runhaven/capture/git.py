@@ -79,17 +79,17 @@ class GitState:
 
 def describe(directory: Path) -> GitState | None:
     """Return the state of the repository that a directory is in; None without one, or without git."""
-    root = _git(directory, "rev-parse", "--show-toplevel")
+    root = ask_git(directory, "rev-parse", "--show-toplevel")
     if not root:
         return None
     top = Path(root)
-    status = _git(top, "status", "--porcelain", "--untracked-files=normal") or ""
-    diff = _git(top, "diff", "HEAD", "--no-ext-diff", "--no-textconv", "--no-color", limit=DIFF_LIMIT) or ""
+    status = ask_git(top, "status", "--porcelain", "--untracked-files=normal") or ""
+    diff = ask_git(top, "diff", "HEAD", "--no-ext-diff", "--no-textconv", "--no-color", limit=DIFF_LIMIT) or ""
     return GitState(
         root=root,
-        commit=_git(top, "rev-parse", "--verify", "--quiet", "HEAD") or "",
-        branch=_git(top, "symbolic-ref", "--short", "--quiet", "HEAD") or "",
-        remote=redact_text(_git(top, "config", "--get", "remote.origin.url") or ""),
+        commit=ask_git(top, "rev-parse", "--verify", "--quiet", "HEAD") or "",
+        branch=ask_git(top, "symbolic-ref", "--short", "--quiet", "HEAD") or "",
+        remote=redact_text(ask_git(top, "config", "--get", "remote.origin.url") or ""),
         is_dirty=bool(status),
         diff=redact_text(diff + _untracked(top, status)),
     )
@@ -116,7 +116,14 @@ def _untracked(top: Path, status: str) -> str:
     return "\n" * bool(parts) + "".join(parts)
 
 
-def _git(directory: Path, *arguments: str, limit: int = 1 << 20) -> str | None:
+def ask_git(directory: Path, *arguments: str, limit: int = 1 << 20) -> str | None:
+    """Return what a git command prints; None if it fails, or without git.
+
+    Args:
+        directory: Where it is run.
+        *arguments: The command.
+        limit: How many bytes of the answer are kept.
+    """
     environment = os.environ | {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command

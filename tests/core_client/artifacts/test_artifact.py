@@ -331,3 +331,29 @@ def test_misuse_says_what_to_do(run):
         draft().add(object(), "o")
     with pytest.raises(UsageError, match="no such file"):
         run.log_artifact("nowhere.bin")
+
+
+def test_a_collection_is_renamed(run):
+    """A renamed artifact keeps its versions, and its old names lead to it; nobody else can have one of them."""
+    run.log_artifact(draft("a"), aliases=["best"])
+    run.log_artifact(draft("x", "other"))
+    for name in ("digits", "numbers"):
+        collection = runhaven.Api().artifact_collection("dataset", "me/p/data")
+        collection.name = name
+        collection.save()
+    second = run.log_artifact(draft("b"))
+    api = runhaven.Api()
+
+    assert second.name == "numbers:v1"
+    assert api.artifact("me/p/data:best").name == api.artifact("me/p/digits:v0").name == "numbers:v0"
+    assert [one.name for one in api.all_artifact_collections()] == ["numbers", "other"]
+    assert [one.name for one in run.log_artifact(second).collection.artifacts()] == ["numbers:v1", "numbers:v0"]
+    collection = api.artifact_collection("dataset", "me/p/numbers")
+    collection.name = "other"
+    with pytest.raises(UsageError, match="belongs to another"):
+        collection.save()
+    collection.name = "data"
+    collection.save()
+    assert runhaven.Api().artifact("me/p/numbers:best").name == "data:v0"
+    with pytest.raises(UsageError, match="cannot be used"):
+        collection.name = "a/b"

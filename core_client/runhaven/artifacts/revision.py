@@ -1,0 +1,101 @@
+"""Which revision of a file git or DVC knows, so that a reference can say where its content can be had again."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from runhaven.capture.git import ask_git
+from runhaven.redaction import redact_text
+from runhaven.settings import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MOST_BYTES = 256 << 20
+
+
+class Revisions:
+    """What git and DVC know of a file, or of the files below a directory; git is asked once for all of them."""
+
+    def __init__(self, source: Path) -> None:
+        """Ask git about a file or a directory; without git, without a repository or with `disable_git` nothing is known."""
+        self._top: Path | None = None
+        self._facts: dict[str, Any] = {}
+        self._changed: set[str] = set()
+        self._tracked: set[str] = set()
+        folder = source if source.is_dir() else source.parent
+        found = None if resolve().disable_git else ask_git(folder, "rev-parse", "--show-toplevel", "HEAD")
+        if not found or "\n" not in found:
+            return
+        top, commit = found.split("\n")[:2]
+        self._top = Path(top)
+        remote = redact_text(ask_git(folder, "config", "--get", "remote.origin.url") or "")
+        self._facts = {"commit": commit} | ({"remote": remote} if remote else {})
+        self._tracked = set(_paths(folder, "ls-files", "-z", "--full-name", "--", "."))
+        changed = _paths(folder, "diff", "--name-only", "-z", "HEAD", "--", ".")
+        self._changed = set(changed)
+
+    def of(self, path: Path) -> dict[str, Any]:
+        """Return `{"git": {commit, path, remote, dirty}, "dvc": {file, md5}}`, as far as they know the file."""
+        found: dict[str, Any] = {}
+        tracked, dvc = path, _dvc(path.absolute(), self._top)
+        if dvc is not None:
+            tracked = dvc
+            found["dvc"] = {"file": dvc.name, **_hash_of(dvc)}
+        if self._top is not None:
+            name = self._name(tracked)
+            if name in self._tracked:
+                found["git"] = {**self._facts, "path": name, "dirty": name in self._changed}
+        return found
+
+    def _name(self, path: Path) -> str:
+        assert self._top is not None
+        try:
+            return path.resolve().relative_to(self._top.resolve()).as_posix()
+        except ValueError:
+            return ""
+
+
+def _paths(folder: Path, *arguments: str) -> Iterator[str]:
+    text = ask_git(folder, *arguments, limit=_MOST_BYTES) or ""
+    return (name for name in text.split("\0") if name)
+
+
+def _dvc(path: Path, top: Path | None) -> Path | None:
+    """Return the .dvc file that tracks a file, or a directory that it is in."""
+    for place in (path, *path.parents):
+        if place in {top, place.parent}:
+            return None
+        found = place.with_name(f"{place.name}.dvc")
+        if found.is_file():
+            return found
+        if top is None and (place / ".dvc").is_dir():
+            return None
+    return None
+
+
+def _hash_of(dvc: Path) -> dict[str, Any]:
+    """Return what a .dvc file calls the content by; nothing without PyYAML, or if it cannot be read."""
+    if find_spec("yaml") is None:
+        return {}
+    import yaml
+
+    try:
+        outs = cast("list[dict[str, Any]]", yaml.safe_load(dvc.read_text("utf-8"))["outs"])
+        return {"md5": str(outs[0]["md5"])}
+    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
+        return {}
+
+
+def describe(extra: dict[str, Any]) -> str | None:
+    """Return what a reference notes of its revision, for people; None if it notes nothing."""
+    git, dvc = extra.get("git"), extra.get("dvc")
+    words: list[str] = []
+    if dvc:
+        words.append(f"DVC {dvc.get('md5') or dvc['file']}")
+    if git:
+        dirty = ", changed since the commit" * bool(git["dirty"])
+        words.append(f"git {git['commit'][:10]}:{git['path']}{dirty}")
+    return ", ".join(words) or None
