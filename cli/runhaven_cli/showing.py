@@ -11,6 +11,7 @@ from runhaven_cli.listing import facts
 from runhaven_cli.options import RUN, json_option, open_api
 from runhaven_cli.output import ago, duration, echo_json, number, state_mark, table
 from runhaven_cli.plot import Span, plot, sparkline
+from runhaven_gpu_monitor.usage import describe
 
 if TYPE_CHECKING:
     from runhaven.api import Run, Series
@@ -38,11 +39,13 @@ def show(context: click.Context, run: str, metrics: tuple[str, ...], *, as_json:
         ]
         echo_json(
             facts(found)
-            | {"metadata": found.metadata, "series": series, "alerts": found.alerts, "exception": found.exception}
+            | {"metadata": found.metadata, "usage": found.usage, "series": series}
+            | {"alerts": found.alerts, "exception": found.exception}
         )
         return
     for line in (_title(found), *_warnings(found), "", _place(found)):
         click.echo(line)
+    _usage(found)
     _config(found)
     _metrics(found, metrics)
 
@@ -84,6 +87,12 @@ def _place(run: Run) -> str:
         ["directory", str(run.directory.path)],
     ]
     return table([[click.style(name, dim=True), text] for name, text in rows if text])
+
+
+def _usage(run: Run) -> None:
+    if lines := describe(run.usage):
+        click.echo(click.style("\nhardware", bold=True))
+        click.echo("\n".join(f"  {line}" for line in lines))
 
 
 def _config(run: Run) -> None:

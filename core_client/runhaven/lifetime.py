@@ -16,8 +16,6 @@ from runhaven.background import SERVICE_INTERVAL_S, Background, Task
 from runhaven.capture import environment, git
 from runhaven.capture.console import Console
 from runhaven.capture.exceptions import describe_exception
-from runhaven.platform.lock import FileLock
-from runhaven.recorder import Recorder
 from runhaven.sealed.seal import can_seal, pending_bytes, seal
 from runhaven.store.layout import RunDirectory
 
@@ -25,6 +23,8 @@ if TYPE_CHECKING:
     from runhaven._run import Run
     from runhaven.capture.signals import SignalWatch
     from runhaven.journal.writer import JournalWriter
+    from runhaven.machine_load import MachineLoad
+    from runhaven.recorder import Recorder
 
 logger = logging.getLogger("runhaven")
 
@@ -54,7 +54,7 @@ class Lifetime:
         self._snapshot_number = 0
         self._said_lost = 0
         self._is_said = False
-        self._sampler: Any = None
+        self._load: MachineLoad | None = None
         self._console: Console | None = None
         self._capture: threading.Thread | None = None
         self._background = Background(
@@ -87,7 +87,7 @@ class Lifetime:
             self._capture = threading.Thread(target=self._describe, name="runhaven-capture", daemon=True)
             self._capture.start()
         if not settings.x_disable_stats:
-            self._start_sampler()
+            self._start_machine_load()
 
     def greet(self) -> None:
         """Print the one line that says where the run goes."""
@@ -112,28 +112,24 @@ class Lifetime:
         lines += [f"    {key:<{width}}  {_short(value)}" for key, value in shown[:_SHOWN]]
         if len(shown) > _SHOWN:
             lines.append(notices.dim(f"    and {len(shown) - _SHOWN} more: runhaven show {run.id}"))
+        lines += [f"    {line}" for line in self._load.describe()] if self._load else []
         notices.say("\n".join([*lines, notices.dim(f"    {_shorten(run.identity.directory)}")]))
 
     def start_quietly(self) -> None:
         """Begin only what the journal needs; for a forked child."""
         self._background.start()
 
-    def _start_sampler(self) -> None:
-        from runhaven_gpu_monitor.sampler import Sampler
+    def _start_machine_load(self) -> None:
+        # Comes with the monitor, which nothing else needs.
+        from runhaven.machine_load import MachineLoad
 
-        identity = self._run.identity
-        if identity.directory is None:
-            return
-        host = environment.host_name()
-        lock = FileLock(identity.directory / f"sampler-{host}.lock")
-        system = Recorder(self._journal, stream=f"node={host}")
-        self._sampler = Sampler(
-            lambda sample: system.log(sample, None, None),
-            interval_s=self._run.settings.x_stats_sampling_interval,
-            on_device=lambda facts: self._run.emit({"event": "device", "stream": f"node={host}", "attributes": facts}),
-            elect=lock.acquire,
-        )
-        self._sampler.start()
+        run = self._run
+        if run.identity.directory is not None:
+            interval_s = run.settings.x_stats_sampling_interval
+            self._load = MachineLoad(
+                run.identity.directory, self._journal, interval_s=interval_s, emit=run.emit, alert=run.alert
+            )
+            self._load.start()
 
     def _describe(self) -> None:
         """Capture what takes a while; on a thread of its own, so that the journal never waits for it."""
@@ -226,8 +222,8 @@ class Lifetime:
 
     def finish(self, exit_code: int) -> None:
         """End everything and close the journal; waits only so long for a disk that hangs."""
-        if self._sampler is not None:
-            self._sampler.stop()
+        if self._load is not None:
+            self._load.stop()
         if self._capture is not None:
             self._capture.join(1.0)
         if self._console is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runhaven_gpu_monitor.sampler import Sampler
-from runhaven_gpu_monitor.source import Source
+from runhaven_gpu_monitor.source import Incident, Source
+from runhaven_gpu_monitor.usage import Usage
 
-__all__ = ["Sampler", "Source"]
+__all__ = ["Incident", "Sampler", "Source", "Usage"]

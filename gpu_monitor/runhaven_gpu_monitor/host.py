@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from runhaven_gpu_monitor.cgroup import Limit
+    from runhaven_gpu_monitor.processes import TreeLoad
+    from runhaven_gpu_monitor.source import Tell
     from runhaven_gpu_monitor.traffic import Traffic
 
 _T = TypeVar("_T")
@@ -38,7 +40,7 @@ class HostSource:
         self._root = root
         self._readings: list[Callable[[], dict[str, float]]] = []
 
-    def open(self) -> dict[str, Any] | None:
+    def open(self, tell: Tell) -> dict[str, Any] | None:  # noqa: ARG002 - nothing of the host is worth a word yet
         """Note where the counters stand and return the facts about the machine, or None without psutil."""
         with imports:
             try:
@@ -134,25 +136,31 @@ class _LimitedProcessors:
 
 
 class _Process:
-    """What a process and all its descendants use."""
+    """What a process and all its descendants use, and the descendants' part of it."""
 
     def __init__(self, pid: int, root: str) -> None:
         self._tree = open_tree(pid, root=root)
-        self._cpu_s = self._tree.read().cpu_s
+        self._cpu_s = self._times(self._tree.read())
         self._time_s = time.monotonic()
 
     def read(self) -> dict[str, float]:
-        usage, time_s = self._tree.read(), time.monotonic()
-        used, elapsed = usage.cpu_s - self._cpu_s, time_s - self._time_s
-        self._cpu_s, self._time_s = usage.cpu_s, time_s
+        load, time_s = self._tree.read(), time.monotonic()
+        before_s, self._cpu_s = self._cpu_s, self._times(load)
+        elapsed, self._time_s = time_s - self._time_s, time_s
+        own, children = load
         values: dict[str, float] = {
-            "memory/process_bytes": usage.rss_bytes,
-            "process/threads": usage.threads,
-            "process/open_files": usage.open_files,
+            "memory/process_bytes": own.rss_bytes + children.rss_bytes,
+            "memory/children_bytes": children.rss_bytes,
+            "process/threads": own.threads + children.threads,
+            "process/open_files": own.open_files + children.open_files,
         }
         if elapsed > 0:
-            values["cpu/process_percent"] = max(0.0, 100.0 * used / elapsed)
+            shares = [max(0.0, 100.0 * (now - then) / elapsed) for now, then in zip(self._cpu_s, before_s, strict=True)]
+            values["cpu/process_percent"], values["cpu/children_percent"] = shares
         return values
+
+    def _times(self, load: TreeLoad) -> tuple[float, float]:
+        return load.own.cpu_s + load.children.cpu_s, load.children.cpu_s
 
 
 def _memory(limit: Limit | None) -> dict[str, float]:

@@ -11,6 +11,8 @@ from runhaven_gpu_monitor.importing import imports
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runhaven_gpu_monitor.source import Tell
+
     Read = Callable[[Any], dict[str, float]]
 
 _INVALID_ARGUMENT, _NOT_SUPPORTED, _NO_PERMISSION = 2, 3, 4
@@ -51,7 +53,7 @@ class NvmlSource:
         self._gpus: list[_Gpu] = []
         self._pid = 0
 
-    def open(self) -> dict[str, Any] | None:
+    def open(self, tell: Tell) -> dict[str, Any] | None:  # noqa: ARG002
         """Connect to the driver and return the facts about the GPUs, or None without a driver or a GPU."""
         with imports:
             import logging

@@ -8,34 +8,45 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from runhaven_gpu_monitor.importing import imports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import psutil
 
 _FILE_LIMIT = 1 << 16
 
 
-class Usage(NamedTuple):
-    """Sums over a process and all its descendants.
+class Load(NamedTuple):
+    """Sums over processes.
 
     Attributes:
-        cpu_s: Processor time so far, with that of descendants that have ended.
+        cpu_s: Processor time so far.
         rss_bytes: Resident memory; pages that several processes share count in each.
         threads: Number of threads.
         open_files: Number of open file descriptors.
     """
 
-    cpu_s: float
-    rss_bytes: int
-    threads: int
-    open_files: int
+    cpu_s: float = 0.0
+    rss_bytes: int = 0
+    threads: int = 0
+    open_files: int = 0
+
+
+class TreeLoad(NamedTuple):
+    """What a process uses, and what its descendants use, those that have ended with their processor time."""
+
+    own: Load
+    children: Load
 
 
 class ProcessTree(Protocol):
     """A process and all its descendants."""
 
-    def read(self) -> Usage:
+    def read(self) -> TreeLoad:
         """Return what the tree uses now."""
+        ...
+
+    def pids(self) -> list[int]:
+        """Return the numbers of its processes, the top first."""
         ...
 
 
@@ -60,33 +71,36 @@ class _ProcTree:
         self._tick_s = 1 / os.sysconf("SC_CLK_TCK")
         self._page_bytes = os.sysconf("SC_PAGE_SIZE")
 
-    def read(self) -> Usage:
+    def read(self) -> TreeLoad:
         """Return what the tree uses now."""
-        usages = [usage for pid in self._pids() if (usage := self._usage(pid))]
-        return Usage(*(sum(column) for column in zip(*usages, strict=True))) if usages else Usage(0.0, 0, 0, 0)
+        top, *others = (self._load(pid) for pid in self.pids())
+        return _tree_load(top, others)
 
-    def _pids(self) -> Iterator[int]:
+    def pids(self) -> list[int]:
+        """Return the numbers of its processes, the top first."""
+        found: list[int] = []
         pids = [self._pid]
         while pids:
             pid = pids.pop()
             pids.extend(self._children(pid))
-            yield pid
+            found.append(pid)
+        return found
 
     def _children(self, pid: int) -> Iterator[int]:
         # Each thread has a list of the children that it started.
         for thread in _names(f"{self._proc}/{pid}/task"):
             yield from map(int, _bytes(f"{self._proc}/{pid}/task/{thread}/children").split())
 
-    def _usage(self, pid: int) -> Usage | None:
+    def _load(self, pid: int) -> tuple[Load, float] | None:
         # The name of the process comes second, in brackets, and may hold brackets itself.
         fields = _bytes(f"{self._proc}/{pid}/stat").rpartition(b")")[2].split()
         if not fields:
             return None
         # utime stime cutime cstime: the last two get what a child had used when it ends.
-        cpu_s = sum(map(int, fields[11:15])) * self._tick_s
+        own_s, ended_s = (sum(map(int, times)) * self._tick_s for times in (fields[11:13], fields[13:15]))
         own_handle = 1 if pid == os.getpid() else 0
         open_files = max(0, len(_names(f"{self._proc}/{pid}/fd")) - own_handle)
-        return Usage(cpu_s, int(fields[21]) * self._page_bytes, int(fields[17]), open_files)
+        return Load(own_s, int(fields[21]) * self._page_bytes, int(fields[17]), open_files), ended_s
 
 
 class _PsutilTree:
@@ -97,24 +111,37 @@ class _PsutilTree:
         self._top = psutil.Process(pid)
         self._error = psutil.Error
 
-    def read(self) -> Usage:
+    def read(self) -> TreeLoad:
         """Return what the tree uses now."""
-        usages = [usage for process in self._processes() if (usage := self._usage(process))]
-        return Usage(*(sum(column) for column in zip(*usages, strict=True))) if usages else Usage(0.0, 0, 0, 0)
+        top, *others = (self._load(process) for process in self._processes())
+        return _tree_load(top, others)
+
+    def pids(self) -> list[int]:
+        """Return the numbers of its processes, the top first."""
+        return [process.pid for process in self._processes()]
 
     def _processes(self) -> list[psutil.Process]:
         return [self._top, *self._top.children(recursive=True)]
 
-    def _usage(self, process: psutil.Process) -> Usage | None:
+    def _load(self, process: psutil.Process) -> tuple[Load, float] | None:
         try:
             with process.oneshot():
                 times = process.cpu_times()
-                cpu_s = times.user + times.system + times.children_user + times.children_system
                 # Windows has handles where the others have file descriptors.
                 files: int = getattr(process, "num_fds", getattr(process, "num_handles", int))()
-                return Usage(cpu_s, process.memory_info().rss, process.num_threads(), files)
+                load = Load(times.user + times.system, process.memory_info().rss, process.num_threads(), files)
+                return load, times.children_user + times.children_system
         except self._error:  # it has ended, or belongs to somebody else
             return None
+
+
+def _tree_load(top: tuple[Load, float] | None, others: Sequence[tuple[Load, float] | None]) -> TreeLoad:
+    """Sum up; each load comes with the processor time of children that have ended."""
+    own, ended_s = top or (Load(), 0.0)
+    found = [other for other in others if other]
+    sums = [sum(column) for column in zip(*(load for load, _ in found), strict=True)] or list(Load())
+    cpu_s = sums[0] + ended_s + sum(seconds for _, seconds in found)
+    return TreeLoad(own, Load(cpu_s, *map(int, sums[1:])))
 
 
 def _names(directory: str) -> list[str]:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runhaven_gpu_monitor.importing import imports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from runhaven_gpu_monitor.source import Source
+    from runhaven_gpu_monitor.source import Incident, Source
 
 FIRST_SAMPLE_S = 1.0
 LAST_SAMPLE_GAP_S = 1.0
 _SHORTEST_INTERVAL_S = 0.01
-_JOIN_S = 1.0
+_JOIN_S = 0.25
+"""A last row takes some milliseconds; whoever takes longer hangs in a driver and is not waited for."""
+
+_T = TypeVar("_T")
 
 
 class Sampler:
@@ -31,6 +34,7 @@ class Sampler:
         interval_s: Time between two rows. The first comes a second after the start, one more when it stops.
         sources: What to read. Default: this machine and its NVIDIA GPUs.
         on_device: Gets the static facts (`host`, `gpus`, `cpu_count`, `memory_bytes`) once, before the first row.
+        on_incident: Gets what happened to a device and a person should hear of.
         elect: Asked at each beat until it says True. Until then nothing is opened and nothing is read, because another
             process on this machine samples for the run.
     """
@@ -42,12 +46,14 @@ class Sampler:
         interval_s: float = 10.0,
         sources: Sequence[Source] | None = None,
         on_device: Callable[[dict[str, Any]], None] | None = None,
+        on_incident: Callable[[Incident], None] | None = None,
         elect: Callable[[], bool] | None = None,
     ) -> None:
         self._on_sample = on_sample
         self._interval_s = max(interval_s, _SHORTEST_INTERVAL_S)
         self._sources = sources
         self._on_device = on_device
+        self._on_incident = on_incident
         self._elect = elect
         self._stopping = threading.Event()
         self._is_abandoned = False
@@ -111,9 +117,9 @@ class Sampler:
 
     def _open(self, opened: list[Source]) -> dict[str, Any]:
         device: dict[str, Any] = {"gpus": []}
-        for source in _default_sources() if self._sources is None else self._sources:
+        for source in default_sources() if self._sources is None else self._sources:
             try:
-                facts = source.open()
+                facts = source.open(self._tell)
             except Exception:  # noqa: BLE001 - a source may raise anything
                 self._complain(f"{type(source).__name__} could not be opened")
             else:
@@ -129,12 +135,20 @@ class Sampler:
             self._complain(f"{type(source).__name__} could not be closed")
 
     def _report(self, device: dict[str, Any]) -> None:
-        if self._on_device is None or self._is_abandoned:
+        if self._on_device is not None:
+            self._call(self._on_device, device, "the callback for the device failed")
+
+    def _tell(self, incident: Incident) -> None:
+        if self._on_incident is not None:
+            self._call(self._on_incident, incident, "the callback for incidents failed")
+
+    def _call(self, callback: Callable[[_T], None], argument: _T, complaint: str) -> None:
+        if self._is_abandoned:
             return
         try:
-            self._on_device(device)
+            callback(argument)
         except Exception:  # noqa: BLE001 - the caller's function may raise anything
-            self._complain("the callback for the device failed")
+            self._complain(complaint)
 
     def _beat(self, sources: Sequence[Source]) -> None:
         last = time.monotonic()
@@ -153,12 +167,8 @@ class Sampler:
                 values.update(source.sample())
             except Exception:  # noqa: BLE001 - a source may raise anything
                 self._complain(f"{type(source).__name__} could not be read")
-        if not values or self._is_abandoned:
-            return
-        try:
-            self._on_sample(values)
-        except Exception:  # noqa: BLE001 - the caller's function may raise anything
-            self._complain("the callback for readings failed")
+        if values:
+            self._call(self._on_sample, values, "the callback for readings failed")
 
     def _complain(self, message: str) -> None:
         if message in self._complaints:
@@ -181,7 +191,8 @@ def next_deadline(deadline: float, *, interval_s: float, now: float) -> float:
     return deadline + (missed + 1) * interval_s
 
 
-def _default_sources() -> list[Source]:
+def default_sources() -> list[Source]:
+    """Return what reads this machine and its GPUs."""
     with imports:
         from runhaven_gpu_monitor.host import HostSource
         from runhaven_gpu_monitor.nvml import NvmlSource

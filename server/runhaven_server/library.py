@@ -158,6 +158,7 @@ class Library:
             "entity": run.entity,
             "project": run.project,
             "metadata": plain(run.metadata),
+            "usage": plain(run.usage),
             "alerts": run.alerts,
             "exception": run.exception,
             "incomplete": run.incomplete,

@@ -61,6 +61,7 @@ class RunDetail(RunRow):
     entity: str
     project: str
     metadata: dict[str, Any]
+    usage: dict[str, Any] = Field(description="what it used of its machines; empty where nothing was read")
     alerts: list[dict[str, Any]]
     exception: dict[str, Any] | None
     incomplete: dict[str, Any] | None

@@ -21,7 +21,7 @@ import ctypes, json, time
 fake = ctypes.CDLL({library!r}, mode=ctypes.RTLD_GLOBAL)
 fail = lambda name, gpu, code: fake.fakeNvmlFail(name.encode(), gpu, code)
 from runhaven_gpu_monitor.nvml import NvmlSource
-source = NvmlSource()
+source = NvmlSource(); told = []
 """
 
 
@@ -43,7 +43,7 @@ def play(library: Path, code: str) -> Any:
 
 def test_every_gpu_is_read_in_the_units_of_its_keys(library):
     """Load, memory without what the driver reserves, watts and degrees of each GPU, and who they are."""
-    facts, values = play(library, "print(json.dumps([source.open(), source.sample()]))")
+    facts, values = play(library, "print(json.dumps([source.open(told.append), source.sample()]))")
 
     assert [gpu["name"] for gpu in facts["gpus"]] == ["Fake GPU 0", "Fake GPU 1"]
     assert facts["gpus"][1] == {
@@ -68,7 +68,7 @@ def test_a_reading_that_is_not_supported_is_dropped(library):
     first, calls, again = play(
         library,
         """
-        source.open()
+        source.open(told.append)
         fail("nvmlDeviceGetPowerUsage", 0, 3); fail("nvmlDeviceGetMemoryInfo_v2", 1, 13); fail("nvmlDeviceGetTemperatureV", 1, 25)
         first = source.sample()
         before = fake.fakeNvmlCalls(); again = source.sample()
@@ -91,7 +91,7 @@ def test_a_transient_error_is_a_gap(library):
     gap, back = play(
         library,
         """
-        source.open()
+        source.open(told.append)
         fail("nvmlDeviceGetUtilizationRates", 0, 999); gap = source.sample()
         fail("nvmlDeviceGetUtilizationRates", 0, 0); print(json.dumps([gap, source.sample()]))
         """,
@@ -105,7 +105,8 @@ def test_a_transient_error_is_a_gap(library):
 def test_a_lost_gpu_leaves_the_others(library):
     """GPU_IS_LOST ends the readings of that GPU alone."""
     values = play(
-        library, "source.open(); fail('nvmlDeviceGetUtilizationRates', 0, 15); print(json.dumps(source.sample()))"
+        library,
+        "source.open(told.append); fail('nvmlDeviceGetUtilizationRates', 0, 15); print(json.dumps(source.sample()))",
     )
 
     assert {key.split("/")[1] for key in values} == {"1"}
@@ -113,7 +114,7 @@ def test_a_lost_gpu_leaves_the_others(library):
 
 def test_a_refused_gpu_is_passed_over(library):
     """In a container that may open one GPU of two, that one is read."""
-    facts = play(library, "fail('nvmlDeviceGetHandleByIndex_v2', 0, 4); print(json.dumps(source.open()))")
+    facts = play(library, "fail('nvmlDeviceGetHandleByIndex_v2', 0, 4); print(json.dumps(source.open(told.append)))")
 
     assert [gpu["index"] for gpu in facts["gpus"]] == [1]
 
@@ -145,6 +146,6 @@ def test_without_a_driver_there_is_one_debug_line(caplog):
     from runhaven_gpu_monitor.nvml import NvmlSource
 
     with caplog.at_level("DEBUG", logger="runhaven_gpu_monitor"):
-        assert NvmlSource().open() is None
+        assert NvmlSource().open(lambda _: None) is None
 
     assert [record.levelname for record in caplog.records] == ["DEBUG"]

@@ -13,6 +13,7 @@ import pytest
 
 from runhaven_gpu_monitor.host import HostSource
 from runhaven_gpu_monitor.sampler import Sampler, next_deadline
+from runhaven_gpu_monitor.source import Tell
 
 
 class Counting:
@@ -23,7 +24,7 @@ class Counting:
         self.is_open = False
         self.fails = fails
 
-    def open(self) -> dict[str, Any] | None:
+    def open(self, tell: Tell) -> dict[str, Any] | None:
         self.is_open = True
         return {}
 
@@ -119,7 +120,7 @@ def test_a_forked_child_does_not_sample():
 def test_the_host_is_read_in_sensible_ranges():
     """Processor, memory, disk, network and process readings are there and make sense."""
     source = HostSource()
-    facts = source.open()
+    facts = source.open(lambda _: None)
     source.sample()
     sum(index * index for index in range(300_000))
     values = source.sample()
@@ -138,7 +139,7 @@ def test_the_host_is_read_in_sensible_ranges():
 def test_children_count_as_the_process():
     """The memory of a real child process is part of the tree's."""
     source = HostSource()
-    source.open()
+    source.open(lambda _: None)
     alone = source.sample()["memory/process_bytes"]
     child = subprocess.Popen(
         [sys.executable, "-c", "data = bytearray(80 << 20); print('ready', flush=True); input()"],

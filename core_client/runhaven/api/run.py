@@ -236,6 +236,14 @@ class Run(Editing, ArtifactRelations, Familiar):
         return view.environment | ({"devices": view.devices} if view.devices else {})
 
     @property
+    def usage(self) -> dict[str, Any]:
+        """What it used of its machines: GPU-hours, energy, load, and where GPUs idled; empty where nothing was read.
+
+        `runhaven_gpu_monitor.usage.summarise` says what each key means.
+        """
+        return self._facts.usage
+
+    @property
     def metrics(self) -> Mapping[str, Metric]:
         """What `define_metric` said, by name."""
         return self._facts.metrics

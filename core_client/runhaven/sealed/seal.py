@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("runhaven")
 
 FILES = ("points.parquet", "cells.parquet", "values.parquet", "events.parquet", "console.parquet", "index.json")
-_NEWEST_ONLY = frozenset({"heartbeat", "snapshot"})
+_NEWEST_ONLY = frozenset({"heartbeat", "snapshot", "usage"})
 _ATTEMPTS = 3
 
 
@@ -196,7 +196,7 @@ def checksum(path: Path) -> str:
 
 
 def _events(work: _Work) -> list[tuple[str, int, int, str, str]]:
-    """Return the events to keep, of heartbeats and snapshots the newest, and the rows that no snapshot sums up."""
+    """Return the events to keep, of heartbeats, snapshots and sums of usage the newest, and the rows that no snapshot sums up."""
     newest_of: dict[tuple[str, str], int] = {}
     for event in work.events:
         kind = str(event.data.get("event"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from runhaven.platform.process import ProcessIdentity
@@ -23,6 +23,7 @@ class Session:
         lost: What its journal lacks, if anything.
         rewind: The last step of earlier writers that it left in sight; None if it left all.
         is_inherited: Whether it wrote into the run that this one is a fork of.
+        usage: What it saw used of its machine, by stream: the sums that `runhaven_gpu_monitor` makes.
     """
 
     writer: str
@@ -35,6 +36,7 @@ class Session:
     lost: dict[str, Any] | None = None
     rewind: int | None = None
     is_inherited: bool = False
+    usage: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def is_main(self) -> bool:

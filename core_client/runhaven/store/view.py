@@ -15,6 +15,7 @@ from runhaven.store.liveness import Signs
 from runhaven.store.register import Register, Stamp
 from runhaven.store.session import Session
 from runhaven.store.table import Tables, cell
+from runhaven.store.usage import to_summary, usage_of
 from runhaven.value import from_json
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class RunView:
             "exception": self._on_exception,
             "incomplete": self._on_incomplete,
             "device": self._on_device,
+            "usage": self._on_usage,
             "signal": self._on_signal,
             "preempting": self._on_preempting,
             "finish": self._on_finish,
@@ -281,6 +283,9 @@ class RunView:
     def _on_device(self, _: Session, event: Event) -> None:
         self.devices[event.data["stream"]] = event.data["attributes"]
 
+    def _on_usage(self, session: Session, event: Event) -> None:
+        session.usage[event.data["stream"]] = event.data
+
     def _on_signal(self, session: Session, event: Event) -> None:
         session.signal = event.data["signal"]
 
@@ -335,7 +340,7 @@ class RunView:
     @property
     def summary(self) -> dict[str, Any]:
         """The summary, keys flat: what the user wrote before what was computed."""
-        computed = self._repeated.values() | self._computed.values()
+        computed = to_summary(self.usage) | self._repeated.values() | self._computed.values()
         found = {key: value for key, value in computed.items() if self._is_shown(key)} if self._aggregates else computed
         for key, aggregate in self._aggregates.items():
             found |= {f"{key}.{word}": value for word, value in aggregate.result().items()}
@@ -371,6 +376,11 @@ class RunView:
         for key in standing.deleted():
             found.pop(key, None)
         found |= standing.values()
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """What its processes used of their machines; empty where nothing was read."""
+        return usage_of(self.sessions.values())
 
     @property
     def written(self) -> dict[str, Any]:

@@ -1,0 +1,40 @@
+"""What a run used of its machines, from what its sessions summed up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from runhaven.store.session import Session
+
+_NODE = "node="
+_NUMBERS = frozenset({"gpu_hours", "gpu_energy_kwh", "gpu_idle_percent", "gpu_idle_while_loading_percent"})
+_TABLES = frozenset({"gpu_utilization_percent", "gpu_memory_used_percent", "gpu_throttled_percent"})
+
+
+def usage_of(sessions: Iterable[Session]) -> dict[str, Any]:
+    """Return what the sessions of a run used, as `runhaven_gpu_monitor.usage.summarise` says it."""
+    records = {
+        (stream.removeprefix(_NODE), session.writer): record
+        for session in sessions
+        for stream, record in session.usage.items()
+    }
+    if not records:
+        return {}
+    # A run that samples nothing is read without the monitor.
+    from runhaven_gpu_monitor.usage import summarise
+
+    return summarise(records)
+
+
+def to_summary(usage: Mapping[str, Any]) -> dict[str, float]:
+    """Return what the summary of a run with GPUs says of them, under `system/`."""
+    found: dict[str, float] = {}
+    for name, value in usage.items():
+        if name in _NUMBERS:
+            found[f"system/{name}"] = value
+        elif name in _TABLES:
+            found |= {f"system/{name}.{word}": amount for word, amount in value.items() if amount}
+    return found
