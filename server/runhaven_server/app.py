@@ -10,7 +10,9 @@ from fastapi import FastAPI, Query, Request, Response, WebSocket
 from fastapi.responses import FileResponse, JSONResponse
 
 import runhaven
+from runhaven.errors import StoreError
 from runhaven_server import blobs, curves
+from runhaven_server.artifacts.routes import artifact_routes
 from runhaven_server.bundle import STATIC, Bundle
 from runhaven_server.guard import Guard
 from runhaven_server.library import Library
@@ -27,7 +29,7 @@ from runhaven_server.shapes import (
     SeriesShape,
     Status,
 )
-from runhaven_server.values import plain
+from runhaven_server.values import legible, plain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from runhaven_server.hosts import Hosts
 
 _JSON = "application/json"
+_STATUS = {runhaven.NotFoundError: 404, runhaven.UsageError: 422, StoreError: 500}
 
 
 def create_app(
@@ -69,16 +72,21 @@ def create_app(
         sealer.stop()
 
     app = FastAPI(title="Runhaven", version=runhaven.__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.add_exception_handler(runhaven.NotFoundError, _not_found)
+    for kind, status in _STATUS.items():
+        app.add_exception_handler(kind, _explain(status))
     app.add_api_websocket_route("/api/v1/live", _live_route(live))
     _add_lists(app, library)
     _add_runs(app, library)
+    app.include_router(artifact_routes(library))
     app.mount("/", Bundle(static))
     return Guard(app, access=access, hosts=hosts, prefix=prefix, trust_prefix_header=trust_prefix_header)
 
 
-async def _not_found(_: Request, error: Exception) -> Response:
-    return JSONResponse({"detail": str(error)}, 404)
+def _explain(status: int):  # noqa: ANN202 - a handler of Starlette's
+    async def handle(_: Request, error: Exception) -> Response:
+        return JSONResponse({"detail": legible(str(error))}, status)
+
+    return handle
 
 
 def _live_route(live: Live):  # noqa: ANN202 - a route of Starlette's

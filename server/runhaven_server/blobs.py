@@ -48,13 +48,19 @@ def respond(store: Path, sha256: str, format: str) -> FileResponse:  # noqa: A00
     except NotFoundError:
         message = f"the store holds no bytes with the SHA-256 {sha256[:64]!r}."
         raise NotFoundError(message) from None
+    kind, headers = dress(format)
+    # What has this name never changes; "private" keeps it out of shared caches.
+    headers["Cache-Control"] = "private, max-age=31536000, immutable"
+    return FileResponse(path, media_type=kind, headers=headers)
+
+
+def dress(format: str) -> tuple[str, dict[str, str]]:  # noqa: A002 - the word of the reference
+    """Return the media type of a user's bytes, and the headers that keep them harmless."""
     kind = _TYPES.get(format, _OTHER)
     headers = {
         "Content-Security-Policy": _PAGE_CSP if format == "html" else _CSP,
         "X-Content-Type-Options": "nosniff",
-        # What has this name never changes; "private" keeps it out of shared caches.
-        "Cache-Control": "private, max-age=31536000, immutable",
     }
     if kind == _OTHER:
         headers["Content-Disposition"] = "attachment"
-    return FileResponse(path, media_type=kind, headers=headers)
+    return kind, headers

@@ -124,6 +124,12 @@ class Library:
                 self._opened[ulid] = self._api.run(ulid)
             return self._opened[ulid]
 
+    def record(self, ulid: str) -> Record | None:
+        """Return what the catalogue knows of a run; None if there is none."""
+        with self._lock:
+            self._fresh()
+            return self._records.get(ulid)
+
     def states(self) -> dict[str, str]:
         """Return the state of each run that the last look found."""
         with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 from runhaven.value import flatten
@@ -12,12 +13,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def legible(text: str) -> str:
+    """Return a text that UTF-8 can hold: a byte that was none of UTF-8 stands as %XX."""
+    return _SURROGATE.sub(lambda found: f"%{ord(found[0]) & 0xFF:02X}", text)
+
+
 def plain(value: Any) -> Any:
-    """Return a tree whose non-finite numbers are the strings "NaN", "Infinity" and "-Infinity"."""
+    """Return a tree that JSON can hold: non-finite numbers are the strings "NaN", "Infinity" and "-Infinity"."""
+    if isinstance(value, str):
+        return legible(value)
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in cast("dict[Any, Any]", value).items()}
+        return {legible(str(key)): plain(item) for key, item in cast("dict[Any, Any]", value).items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in cast("list[Any]", value)]
     return value

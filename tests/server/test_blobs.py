@@ -2,47 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any
-
-import httpx
 import pytest
 
 import runhaven
 from runhaven.store.blobs import Blobs
-from runhaven_server.access import Access
-from runhaven_server.app import create_app
-from runhaven_server.hosts import Hosts
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-class Browser:
-    """Asks the application itself, with a cookie once it is signed in."""
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-        self.cookies = httpx.Cookies()
-
-    def get(self, path: str, **request: Any) -> httpx.Response:
-        return asyncio.run(self._get(path, request))
-
-    async def _get(self, path: str, request: dict[str, Any]) -> httpx.Response:
-        transport = httpx.ASGITransport(app=self.app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", cookies=self.cookies) as client:
-            answer = await client.get(path, **request)
-            self.cookies = client.cookies
-        return answer
-
-
-@pytest.fixture
-def client(store: Path, tmp_path: Path) -> Browser:
-    store.mkdir()
-    access = Access(store, directory=tmp_path / "cache")
-    client = Browser(create_app(store, access=access, hosts=Hosts.serving("127.0.0.1")))
-    client.get("/", params={"code": access.issue_code()})
-    return client
 
 
 def test_a_picture_that_was_logged_is_served_as_one(client):
@@ -99,6 +62,5 @@ def test_a_part_can_be_asked_for(client, store):
 def test_nobody_sees_them_without_signing_in(client, store):
     """Without the cookie there are no bytes."""
     sha256 = Blobs(store).put(b"x").sha256
-    stranger = Browser(client.app)
 
-    assert stranger.get(f"/api/v1/blobs/{sha256}").status_code == 401
+    assert client.stranger().get(f"/api/v1/blobs/{sha256}").status_code == 401

@@ -48,7 +48,6 @@ class Items(NamedTuple):
     counts: Integers
     nonfinite: Integers
 
-
     @classmethod
     def of(cls, points: Points) -> Items:
         """Return points as items of one point each; what is not finite is NaN."""

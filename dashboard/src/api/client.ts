@@ -7,20 +7,35 @@ const BASE = 'api/v1/';
 
 export class SignedOut extends Error {}
 
-async function request(path: string, init?: RequestInit): Promise<Response> {
-  const reply = await fetch(BASE + path, init);
+const request = (path: string, init?: RequestInit) => ask(BASE + path, init);
+
+async function ask(address: string, init?: RequestInit): Promise<Response> {
+  const reply = await fetch(address, init);
   if (reply.status === 401) throw new SignedOut('Not signed in. Open the address that `runhaven ui` prints.');
-  if (!reply.ok) throw new Error(`${reply.status} ${reply.statusText} for ${path}`);
+  if (!reply.ok) throw new Error(await explain(reply));
   return reply;
 }
 
-const get = async <T>(path: string): Promise<T> => (await request(path)).json();
-const project = (entity: string, name: string) => `projects/${encodeURIComponent(entity)}/${encodeURIComponent(name)}`;
+/** What the server says about what went wrong; without a word of its own, the status. */
+async function explain(reply: Response): Promise<string> {
+  const found: unknown = await reply.json().then((body) => body?.detail, () => null);
+  return typeof found === 'string' ? found : `${reply.status} ${reply.statusText} for ${reply.url}`;
+}
+
+export const addressOf = (path: string): string => BASE + path;
+/** The first bytes of what lies at an address. */
+export async function readStart(address: string, count: number): Promise<Uint8Array> {
+  const reply = await ask(address, { headers: { Range: `bytes=0-${count - 1}` } });
+  return new Uint8Array(await reply.arrayBuffer());
+}
+
+export const get = async <T>(path: string): Promise<T> => (await request(path)).json();
+export const projectPath = (entity: string, name: string) => `projects/${encodeURIComponent(entity)}/${encodeURIComponent(name)}`;
 
 export const listProjects = () => get<Project[]>('projects');
 export const listRuns = async (entity: string, name: string) =>
-  (await get<{ runs: RunRow[] }>(`${project(entity, name)}/runs`)).runs;
-export const listMetrics = (entity: string, name: string) => get<Metric[]>(`${project(entity, name)}/series`);
+  (await get<{ runs: RunRow[] }>(`${projectPath(entity, name)}/runs`)).runs;
+export const listMetrics = (entity: string, name: string) => get<Metric[]>(`${projectPath(entity, name)}/series`);
 export const getRun = (ulid: string) => get<RunDetail>(`runs/${ulid}`);
 export const getLogs = (ulid: string, after: number, limit: number) =>
   get<{ lines: LogLine[]; total: number }>(`runs/${ulid}/logs?after=${after}&limit=${limit}`);

@@ -26,6 +26,25 @@ export function onChange(listener: Listener): () => void {
   return () => listeners.delete(listener);
 }
 
+const CALM_MS = 500;
+
+/** Calls back when something moved in a project; a burst of changes is one call, at most two a second. */
+export function onProjectChange(entity: string, project: string, callback: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const stop = onChange(({ runs, projects }) => {
+    const isOurs = runs === null || projects || runs.some((run) => run.entity === entity && run.project === project);
+    if (!isOurs || timer) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      callback();
+    }, CALM_MS);
+  });
+  return () => {
+    clearTimeout(timer);
+    stop();
+  };
+}
+
 const tell = (change: Change) => listeners.forEach((listener) => listener(change));
 
 function connect(): void {

@@ -56,3 +56,11 @@ export function ago(micros: number): string {
 
 export const clock = (seconds: number): string => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
 export const dateTime = (micros: number): string => new Date(micros / 1000).toLocaleString();
+export const date = (micros: number): string => {
+  const at = new Date(micros / 1000);
+  const now = new Date();
+  const time = at.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false });
+  if (at.toDateString() === now.toDateString()) return `today ${time}`;
+  const year = at.getFullYear() === now.getFullYear() ? undefined : 'numeric';
+  return at.toLocaleDateString([], { day: 'numeric', month: 'short', year });
+};

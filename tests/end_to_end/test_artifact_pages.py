@@ -1,0 +1,183 @@
+"""The pages of artifacts in a real browser: what a person sees, opens, compares and takes away."""
+
+from __future__ import annotations
+
+import io
+import random
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import runhaven
+
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8cf500f0003040180"
+    "6d6f31ab0000000049454e44ae426082"
+)
+
+
+def log(name, kind, files, *, uses=(), run="maker", aliases=(), **facts):
+    with runhaven.init(project="voyage", entity="me", name=run) as live:
+        for used in uses:
+            live.use_artifact(used)
+        artifact = runhaven.Artifact(name, kind, **facts)
+        for path, data in files.items():
+            with artifact.new_file(path, mode="wb") as file:
+                file.write(data)
+        return live.log_artifact(artifact, aliases=list(aliases))
+
+
+def go(page, path):
+    page.evaluate("path => { location.hash = path }", f"#/p/me/voyage/artifacts{path}")
+
+
+@pytest.fixture
+def fleet(page):
+    log("digits", "dataset", {"a.txt": b"one\n", "img/dot.png": PNG, "old.bin": b"\0\1"}, description="Ten digits.")
+    log(
+        "digits",
+        "dataset",
+        {
+            "a.txt": b"one\ntwo\n",
+            "img/dot.png": PNG,
+            "img/pages/hello.html": b"<h1>hello</h1><script>document.body.append(typeof top.document)</script>",
+            "table.csv": b"name,score\nanna,3\nben,4\n",
+            "<img src=x onerror=alert(1)>.json": b'{"a": [1, 2]}',
+            "big.bin": random.Random(1).randbytes(300_000),
+        },
+        aliases=["clean"],
+        metadata={"rows": 10, "source": {"license": "free"}},
+    )
+    log("net", "model", {"weights.bin": b"w" * 1000}, uses=["digits:clean"], run="trainer", aliases=["production"])
+    return page
+
+
+def test_an_empty_project_says_how_to_begin_and_the_first_artifact_appears(page):
+    """Without artifacts the page shows the three lines that log one; once one is logged, it is listed by itself."""
+    with runhaven.init(project="voyage", entity="me") as run:
+        run.log({"loss": 1})
+    page.click("a:has-text('voyage')")
+    page.click("nav[aria-label='Parts of the project'] a:has-text('Artifacts')")
+    text = page.inner_text(".empty pre")
+    log("digits", "dataset", {"a.txt": b"one"})
+    page.wait_for_selector("td a:has-text('digits')")
+
+    assert len(text.splitlines()) == 3
+    assert "run.log_artifact(artifact)" in text
+    assert page.complaints == []
+
+
+def test_the_list_is_searched_and_leads_to_a_version(fleet):
+    """Types group the artifacts; a search keeps those that match; a click opens the newest version with all its facts."""
+    page = fleet
+    go(page, "")
+    page.wait_for_selector("tr.type:has-text('dataset')")
+    page.keyboard.press("/")
+    page.keyboard.type("production")
+    page.wait_for_selector("td a:has-text('digits')", state="detached")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("digits")
+    page.click("td a:has-text('digits')")
+    page.wait_for_selector("h1:has-text('digits v1')")
+    facts = page.inner_text("aside[aria-label='This version']")
+    overview = page.inner_text("main")
+
+    for text in ("latest", "clean", "maker", "trainer", "6 files", 'run.use_artifact("me/voyage/digits:v1")'):
+        assert text in facts
+    for text in ("rows", "10", "license", "free", "trainer"):
+        assert text in overview
+    page.click("li:has-text('v0') a >> nth=0")
+    page.wait_for_selector("text=Ten digits.")
+    assert page.complaints == []
+
+
+def test_files_are_looked_into(fleet):
+    """A tree opens folder by folder; text, JSON, picture, table and page are shown, other bytes are said to be none."""
+    page = fleet
+    go(page, "/digits/v1/files")
+    page.click("a.line:has-text('a.txt')")
+    page.wait_for_selector("pre:has-text('two')")
+    page.click("button.line:has-text('img/')")
+    page.click("a.line:has-text('dot.png')")
+    page.wait_for_function("() => document.querySelector('.stage img')?.naturalWidth === 1")
+    page.click("a.line:has-text('table.csv')")
+    page.wait_for_selector("td:has-text('anna')")
+    page.click("a.line:has-text('onerror')")
+    page.wait_for_selector("pre:has-text('\"a\"')")
+    page.click("a.line:has-text('big.bin')")
+    page.wait_for_selector("text=the file holds no text")
+    page.click("button.line:has-text('pages/')")
+    page.click("a.line:has-text('hello.html')")
+    page.frame_locator("iframe").locator("h1:has-text('hello')").wait_for()
+    page.reload()
+    page.frame_locator("iframe").locator("h1:has-text('hello')").wait_for()
+    opened = page.locator("a.line:has-text('hello.html')").count()
+    page.fill("input[aria-label='Search files']", "DOT")
+    page.wait_for_selector("a.line:has-text('img/dot.png')")
+
+    assert opened == 1
+    # The page in the frame asked for the document around it, which the browser refused: that is the only complaint.
+    assert all("Blocked a frame" in text or "cross-origin" in text for text in page.complaints)
+    assert page.complaints
+
+
+def test_files_are_taken_away_one_by_one_or_all_together(fleet):
+    """A download has the file's name and bytes; the zip has all files."""
+    page = fleet
+    go(page, "/digits/v1/files")
+    with page.expect_download() as one:
+        page.locator("li.file:has-text('table.csv')").hover()
+        page.click("a[aria-label='Download table.csv']")
+    with page.expect_download() as all_of_them:
+        page.click("a:has-text('Download all')")
+    with zipfile.ZipFile(io.BytesIO(Path(all_of_them.value.path()).read_bytes())) as archive:
+        names = archive.namelist()
+
+    assert (one.value.suggested_filename, Path(one.value.path()).read_bytes()[:4]) == ("table.csv", b"name")
+    assert (all_of_them.value.suggested_filename, len(names)) == ("digits-v1.zip", 6)
+    assert page.complaints == []
+
+
+def test_versions_are_compared(fleet):
+    """Files that were added, removed and changed, and metadata; another version can be chosen."""
+    page = fleet
+    go(page, "/digits/v1")
+    page.click("a:has-text('Compare v0 ↔ v1')")
+    page.wait_for_selector("text=2 changed")
+    counts = page.inner_text(".counts")
+    rows = page.inner_text("section[aria-label='Files that changed']")
+    go(page, "/digits/v0/compare/v1")
+    page.wait_for_selector("tr:has-text('table.csv') >> text=removed")
+    go(page, "/net/v0/compare")
+    page.wait_for_selector("text=nothing to compare it with")
+
+    assert counts.split() == ["+4", "\N{MINUS SIGN}1", "~1", "1", "unchanged"]
+    for text in ("a.txt", "+4 B", "old.bin", "<img src=x onerror=alert(1)>.json"):
+        assert text in rows
+    assert page.complaints == []
+
+
+def test_a_run_shows_its_inputs_and_outputs(fleet):
+    """The tab of a run lists what it used and what it logged; each leads to its page."""
+    page = fleet
+    (run,) = [one for one in runhaven.Api().runs("me/voyage") if one.name == "trainer"]
+    page.evaluate("path => { location.hash = path }", f"#/r/{run.ulid}/artifacts")
+    page.wait_for_selector("section[aria-label='Inputs'] a:has-text('digits:v1')")
+    page.click("section[aria-label='Outputs'] a:has-text('net:v0')")
+    page.wait_for_selector("h1:has-text('net v0')")
+
+    assert page.complaints == []
+
+
+def test_what_is_not_there_is_said(fleet):
+    """A version that nobody logged, and an artifact that is not there, are explained where they would be."""
+    page = fleet
+    go(page, "/digits/v9")
+    page.wait_for_selector("text=there is no version v9")
+    go(page, "/nothing/v0")
+    page.wait_for_selector("text=there is no artifact")
+    page.click("main a:has-text('All artifacts')")
+    page.wait_for_selector("tr.type:has-text('model')")
+
+    assert all("404" in text for text in page.complaints)
