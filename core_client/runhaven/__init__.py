@@ -269,7 +269,9 @@ def __getattr__(name: str) -> Any:
     if name in _SESSION:
         return getattr(_session(), name)
     if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        # Found once: a name may be asked for at every step of a training.
+        globals()[name] = found = getattr(importlib.import_module(_HOMES[name]), name)
+        return found
     message = f"module 'runhaven' has no attribute {name!r}"
     raise AttributeError(message)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 
@@ -17,6 +18,8 @@ def require(module: str, *, feature: str, package: str | None = None) -> Any:
     Raises:
         ImportError: If it cannot be imported; the message names feature, package and command.
     """
+    if (found := sys.modules.get(module)) is not None:
+        return found
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -208,11 +208,18 @@ class Recorder:
 
     def _log_any(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:
         """Write a row of any values: nested, from other libraries, on a device, or with bytes of their own."""
-        leaves = dict(flatten(data))
-        rich = {key: value for key, value in leaves.items() if is_rich(value)} if self.open_keeper else {}
-        away = {key: value for key, value in leaves.items() if is_on_device(value)}
-        cells = {key: to_cell(value) for key, value in leaves.items() if key not in away and key not in rich}
-        shown = {key: _show(cell, leaves[key]) for key, cell in cells.items()}
+        rich: dict[str, Any] = {}
+        away: dict[str, Any] = {}
+        cells: dict[str, tuple[CellType, Any]] = {}
+        shown: dict[str, Any] = {}
+        for key, value in flatten(data):
+            if is_rich(value) and self.open_keeper:
+                rich[key] = value
+            elif is_on_device(value):
+                away[key] = value
+            else:
+                cells[key] = cell = to_cell(value)
+                shown[key] = _show(cell, value)
         parts: list[Follow] = []
         for places, copy in defer(list(away.values())) if away else ():
             parts.append(partial(self._await, [list(away)[at] for at in places], copy))
@@ -230,7 +237,8 @@ class Recorder:
         step: int | None,
         commit: bool | None,
     ) -> None:
-        shape = self._shape(cells)
+        # A row that keeps the place of what follows has no cells, and always the same shape.
+        shape = (None if cells else self._shapes.get(())) or self._shape(cells)
         self._append(shape, [cell for _, cell in cells.values()], tuple(shown.values()), step, commit)
 
     def _append_in_parts(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from runhaven.errors import UsageError
-from runhaven.media import pixels
+from runhaven.media import pixels, png
 from runhaven.media.kind import Media, lenient
 from runhaven.media.source import checked_path, hold
 from runhaven.value import to_json
@@ -74,9 +75,7 @@ class BoundingBoxes2D(Media):
             key: The name of the group.
         """
         self._key = key
-        self.validate(val)
-        self._boxes: Any = to_json(val["box_data"])
-        self._classes = _labels(val.get("class_labels"))
+        self._given = _frozen(val)
 
     def validate(self, val: Mapping[str, Any]) -> bool:
         """Tell whether boxes are as they should be.
@@ -90,12 +89,27 @@ class BoundingBoxes2D(Media):
             raise UsageError(message)
         return True
 
+    def check(self) -> None:
+        """Look at each box."""
+        self.validate(pickle.loads(self._given))
+
     def keep(self, sink: Sink) -> Reference:
         """Keep them as JSON."""
-        reference = sink.put(_dump({"box_data": self._boxes}), "json") | {"count": len(self._boxes)}
-        if self._classes is not None:
-            reference["classes"] = self._classes.keep(sink)
+        given = pickle.loads(self._given)
+        boxes: Any = to_json(given["box_data"])
+        reference = sink.put(_dump({"box_data": boxes}), "json") | {"count": len(boxes)}
+        classes = _labels(given.get("class_labels"))
+        if classes is not None:
+            reference["classes"] = classes.keep(sink)
         return self.described(reference)
+
+
+def _frozen(value: Any) -> bytes:
+    """Return a value that the caller cannot change any more; pickling is the quickest way to copy a tree of small values."""
+    try:
+        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    except Exception:  # noqa: BLE001 - a user's object may refuse in any way
+        return pickle.dumps(to_json(value), pickle.HIGHEST_PROTOCOL)
 
 
 def _problem_of_boxes(val: Any) -> str | None:
@@ -170,7 +184,7 @@ class ImageMask(Media):
         else:
             array = _numbers(self._held.array(), self._key)
             height, width = array.shape
-            reference = sink.put(_encode(array), "png") | {"width": int(width), "height": int(height)}
+            reference = sink.put(png.encode(array), "png") | {"width": int(width), "height": int(height)}
         if self._classes is not None:
             reference["classes"] = self._classes.keep(sink)
         return self.described(reference)
@@ -188,7 +202,3 @@ def _numbers(array: Any, key: str) -> Any:
         raise UsageError(message)
     return values.astype(np.uint8 if values.max() <= _BYTE else np.uint16)
 
-
-def _encode(array: Any) -> bytes:
-    is_wide = array.dtype.itemsize > 1
-    return pixels.encode_wide(array) if is_wide else pixels.encode(pixels.to_picture(array), "png")

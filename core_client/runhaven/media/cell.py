@@ -29,6 +29,8 @@ def type_word(value: Any) -> str:
         return value.type_name
     if number is not None:
         return "boolean" if isinstance(number, bool) else "number"
+    if hasattr(value, "puts_channels_first"):
+        return "array" if value.shape else "number"
     if family(value) in ("numpy", "torch", "jax"):
         return "array"
     return next((word for kind, word in _WORDS if isinstance(value, kind)), type(value).__name__)
@@ -42,7 +44,8 @@ def take(value: Any) -> Any:
         found = wrap(value)
         return value if found is None else found.snapshot()
     if family(value) in ("numpy", "torch", "jax"):
-        return hold(value)
+        number = None if value.shape else to_number(value)
+        return hold(value) if number is None else number
     try:
         return copy.deepcopy(value)
     except Exception:  # noqa: BLE001 - a user's object may refuse to be copied in any way
@@ -52,7 +55,7 @@ def take(value: Any) -> Any:
 def weight(value: Any) -> int:
     """Return about how many bytes a value holds."""
     if isinstance(value, Media):
-        return value.weight()
+        return 0 if value.problem is not None else value.weight()
     return int(getattr(value, "nbytes", _GUESSED_BYTES)) if not isinstance(value, _FIXED) else _GUESSED_BYTES
 
 

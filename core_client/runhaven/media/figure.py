@@ -17,7 +17,7 @@ def figure_of(value: Any) -> Any:
 
 
 def draw(figure: Any) -> Any:
-    """Return a figure as an array of pixels with alpha.
+    """Return a figure as an array of pixels with alpha, for which it is drawn anew.
 
     Drawn where it is logged, and not encoded there: matplotlib may be used by one thread at a time, and a figure changes
     with the next call of `plot`.
@@ -28,6 +28,6 @@ def draw(figure: Any) -> Any:
     try:
         canvas = agg.FigureCanvasAgg(figure)
         canvas.draw()
-        return numpy.array(canvas.buffer_rgba())
+        return numpy.asarray(canvas.buffer_rgba())
     finally:
         figure.set_canvas(before)

@@ -6,12 +6,13 @@ import io
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from runhaven.errors import UsageError
-from runhaven.media import pixels
+from runhaven.media import pixels, png
 from runhaven.media.annotation import BoundingBoxes2D, Classes, ImageMask
 from runhaven.media.figure import draw, figure_of
 from runhaven.media.kind import Media, lenient
 from runhaven.media.source import HostArray, checked_path, extension, hold, is_path, read_stream
 from runhaven.rich import bare_kind
+from runhaven.value import family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _ENDINGS = {"jpeg": "jpg", "tiff": "tif", "mpo": "jpg"}
 _FORMATS = frozenset({"png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff", "svg", "avif"})
+_ARRAYS = frozenset({"numpy", "torch"})
 _DRAWN = _FORMATS - {"svg"}
 
 
@@ -72,15 +74,9 @@ class Image(Media):
         self._file_type = file_type.lower().lstrip(".") if file_type else None
         self._normalize = normalize
         self._classes = classes if isinstance(classes, Classes) or classes is None else Classes(classes)
-        self._boxes = {
-            key: value if isinstance(value, BoundingBoxes2D) else BoundingBoxes2D(value, key)
-            for key, value in (boxes or {}).items()
-        }
-        self._masks = {
-            key: value if isinstance(value, ImageMask) else ImageMask(value, key)
-            for key, value in (masks or {}).items()
-        }
-        self.source: Any = _take(data_or_path)
+        self._boxes = _annotations(boxes, BoundingBoxes2D) if boxes else {}
+        self._masks = _annotations(masks, ImageMask) if masks else {}
+        self.source: Any = hold(data_or_path) if family(data_or_path) in _ARRAYS else _take(data_or_path)
 
     # What it is
 
@@ -128,20 +124,23 @@ class Image(Media):
                 "Image takes an array, a tensor, an image of Pillow's, a figure of matplotlib's or the path of a file."
             )
             raise UsageError(message)
-        pixels.pillow()
-        if not isinstance(self.source, bytes) and bare_kind(self.source) != "pillow":
+        if not self._is_array() or not self._is_plain():
+            pixels.pillow()
+        if self._is_array():
             held = cast("Held", self.source)
             pixels.check_pixels(held.shape, has_numbers=held.has_numbers)
 
     def weight(self) -> int:
         """Return how many bytes the copy holds."""
-        masks = sum(mask.weight() for mask in self._masks.values())
+        masks = sum(mask.weight() for mask in self._masks.values()) if self._masks else 0
+        if (held := getattr(self.source, "weight", None)) is not None:
+            return held + masks
         if isinstance(self.source, bytes):
             return len(self.source) + masks
-        if bare_kind(self.source) == "pillow":
-            width, height = self.source.size
-            return width * height * len(self.source.getbands()) + masks
-        return masks + (0 if self.source is None or is_path(self.source) else self.source.weight)
+        if self.source is None or is_path(self.source):
+            return masks
+        width, height = self.source.size
+        return width * height * len(self.source.getbands()) + masks
 
     def keep(self, sink: Sink) -> Reference:
         """Encode it unless it is a file that may stay as it is."""
@@ -158,9 +157,9 @@ class Image(Media):
         if is_path(self.source) and not (sink.scrubs or self._mode or self._file_type):
             return _keep_file(checked_path(self.source, "Image"), sink)
         found = self._pixels()
-        if found is not None and found.array.dtype.itemsize > 1 and not sink.scrubs and self._suits_wide():
+        if found is not None and self._is_plain() and not sink.scrubs:
             height, width = found.array.shape[:2]
-            return sink.put(pixels.encode_wide(found.array), "png") | _facts(found, width, height)
+            return sink.put(png.encode(found.array), "png") | _facts(found, width, height)
         picture = self._picture(found)
         if sink.scrubs:
             picture = sink.scrub(picture)
@@ -168,14 +167,18 @@ class Image(Media):
         width, height = picture.size
         return sink.put(pixels.encode(picture, ending), ending) | _facts(found, width, height)
 
-    def _suits_wide(self) -> bool:
+    def _is_array(self) -> bool:
+        """Tell whether it is made of an array, not of what is a picture already."""
+        is_other = self.source is None or isinstance(self.source, bytes) or is_path(self.source)
+        return not is_other and bare_kind(self.source) != "pillow"
+
+    def _is_plain(self) -> bool:
+        """Tell whether its pixels need no conversion that only Pillow knows."""
         return self._mode is None and self.format == "png"
 
     def _pixels(self) -> pixels.Pixels | None:
         """Return the pixels of an array; None for what is a picture already."""
-        if self.source is None or isinstance(self.source, bytes) or is_path(self.source):
-            return None
-        if bare_kind(self.source) == "pillow":
+        if not self._is_array():
             return None
         held = cast("Held", self.source)
         arranged = pixels.arrange(held.array(), channels_first=held.puts_channels_first)
@@ -195,6 +198,10 @@ class Image(Media):
         return picture.convert(self._mode) if self._mode and picture.mode != self._mode else picture
 
 
+def _annotations(given: Mapping[str, Any], kind: Any) -> dict[str, Any]:
+    return {key: value if isinstance(value, kind) else kind(value, key) for key, value in given.items()}
+
+
 def _take(data: Any) -> Any:
     """Return what an image is made of, copied; None if it is nothing that can be."""
     if isinstance(data, Image):
@@ -208,9 +215,7 @@ def _take(data: Any) -> Any:
         # What Pillow holds as floats is an array like any other.
         return hold(data) if data.mode == "F" else data.copy()
     content = read_stream(data)
-    if content is not None:
-        return content
-    return hold(data)
+    return hold(data) if content is None else content
 
 
 def _keep_file(path: Path, sink: Sink) -> Reference:

@@ -147,29 +147,40 @@ class MediaKeeper:
             UsageError: In strict mode, if one of them is bad.
         """
         found: dict[str, Media | dict[str, Any]] = {}
+        weight = 0
         for key, value in values.items():
             try:
-                found[key] = self._check(key, value)
+                found[key] = media = _media(value)
+                weight += media.weight()
             except Exception as error:  # noqa: BLE001 - a bad value may fail in any way
                 found[key] = self._refuse(key, value, error)
-        weight = sum(value.weight() for value in found.values() if isinstance(value, Media))
         if not self._admit(weight):
             return Parcel(self._drop(found), 0)
-        return Parcel(
-            {key: value.snapshot() if isinstance(value, Media) else value for key, value in found.items()}, weight
-        )
+        try:
+            return Parcel({key: self._take(key, value) for key, value in found.items()}, weight)
+        except UsageError:
+            self._done_bytes += weight
+            raise
 
-    def _check(self, key: str, value: Any) -> Media:
-        media = wrap(value)
-        if media is None:
-            message = f"a list of {len(value)} holds values that are no media."
-            raise UsageError(message)
+    def _take(self, key: str, value: Media | dict[str, Any]) -> Media | dict[str, Any]:
+        """Return a value as it is now; in strict mode it is looked at at once, elsewhere on the thread that keeps it."""
+        if not isinstance(value, Media):
+            return value
+        try:
+            taken = value.snapshot()
+            if self._is_strict:
+                self._verify(key, taken)
+        except Exception as error:  # noqa: BLE001 - as above
+            return self._refuse(key, value, error)
+        return taken
+
+    def _verify(self, key: str, media: Media) -> None:
         media.verify()
         for doubt in media.doubts():
             if self._is_strict:
-                raise UsageError(f"{key!r}: {doubt}.")  # noqa: TRY003, EM102 - the doubt is the message
+                message = f"{doubt}."
+                raise UsageError(message)
             self._notices.warn(f"{key!r}: {doubt}.", about=f"doubt {doubt}")
-        return media
 
     def _refuse(self, key: str, value: object, error: Exception) -> dict[str, Any]:
         message = f"{key!r} was not kept: {error}"
@@ -180,13 +191,14 @@ class MediaKeeper:
 
     def _admit(self, weight: int) -> bool:
         """Wait a moment for room; False if there is none."""
-        deadline = time.monotonic() + LONGEST_WAIT_S
+        deadline = 0.0
         while True:
             with self._lock:
                 waiting = self._taken_bytes - self._done_bytes
                 if self._is_inline or waiting == 0 or waiting + weight <= MOST_WAITING_BYTES:
                     self._taken_bytes += weight
                     return True
+            deadline = deadline or time.monotonic() + LONGEST_WAIT_S
             if time.monotonic() >= deadline:
                 return False
             time.sleep(_POLL_S)
@@ -268,6 +280,8 @@ class MediaKeeper:
 
     def _keep_one(self, key: str, value: Media, sink: Counter) -> dict[str, Any]:
         try:
+            if not self._is_strict:
+                self._verify(key, value)
             return value.keep_as(key, sink)
         except Exception as error:
             logger.debug("%r could not be kept", key, exc_info=True)
@@ -275,3 +289,18 @@ class MediaKeeper:
                 f"{key!r} was not kept: {error}", about=f"media {type(value).__name__} {type(error).__name__}"
             )
             return {key: error_for(value, error)}
+
+
+def _media(value: Any) -> Media:
+    """Return the media that a value is or stands for.
+
+    Raises:
+        Exception: What was wrong with what it was made of.
+    """
+    media = wrap(value)
+    if media is None:
+        message = f"a list of {len(value)} holds values that are no media."
+        raise UsageError(message)
+    if media.problem is not None:
+        raise media.problem
+    return media

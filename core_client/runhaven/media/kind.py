@@ -58,7 +58,7 @@ class Media(Rich):
     problem: Exception | None = None
 
     def verify(self) -> None:
-        """Say, on the calling thread, what can be seen to be wrong without encoding anything.
+        """Say what can be seen to be wrong without encoding anything; asked of a snapshot.
 
         Raises:
             Exception: What was wrong with what it was made of.
@@ -121,6 +121,7 @@ class MediaList(Media):
     def __init__(self, items: Sequence[Media]) -> None:
         """Hold some values."""
         self._items = list(items)
+        self.problem = next((item.problem for item in self._items if item.problem is not None), None)
 
     def check(self) -> None:
         """Check each."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-import struct
-import zlib
 from typing import Any, NamedTuple
 
 from runhaven.errors import UsageError
+from runhaven.media import png
 from runhaven.missing import require
 
 _CHANNELS = range(1, 5)
@@ -16,6 +15,7 @@ _GAP = 2
 _SLACK = 0.01
 _BYTE, _WORD = 255, 65535
 _FLAT, _CUBE, _BATCH = 2, 3, 4
+_PLAIN = frozenset({"L", "LA", "RGB", "RGBA"})
 _SAVED = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"})
 
 
@@ -155,25 +155,6 @@ def to_picture(array: Any) -> Any:
     return pillow().fromarray(np.ascontiguousarray(narrow))
 
 
-def encode_wide(array: Any) -> bytes:
-    """Return the PNG of 16-bit pixels, which Pillow writes for a single channel alone."""
-    np = numpy()
-    height, width = array.shape[:2]
-    channels = 1 if array.ndim == _FLAT else array.shape[2]
-    rows = np.ascontiguousarray(array.astype(">u2")).view(np.uint8).reshape(height, -1)
-    up = rows.copy()
-    up[1:] -= rows[:-1]
-    lines = np.hstack([np.full((height, 1), 2, np.uint8), up]).tobytes()
-    color = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    head = struct.pack(">IIBBBBB", width, height, 16, color, 0, 0, 0)
-    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(lines, 6)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in parts)
-
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
 def upright(picture: Any) -> Any:
     """Return a picture turned as its EXIF says, for that is not kept."""
     return require("PIL.ImageOps", feature="an Image", package="pillow").exif_transpose(picture)
@@ -186,6 +167,8 @@ def encode(picture: Any, format: str) -> bytes:  # noqa: A002 - the word of the 
         picture: The picture.
         format: "png", "jpg", "webp" and so on.
     """
+    if format == "png" and picture.mode in _PLAIN and "transparency" not in picture.info:
+        return png.encode(numpy().asarray(picture))
     codec = {"jpg": "jpeg", "tif": "tiff"}.get(format, format)
     if codec == "jpeg" and picture.mode not in ("L", "RGB", "CMYK"):
         picture = _on_white(picture)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias, cast, get_args
 
 from runhaven.errors import UsageError
 from runhaven.media import cell
@@ -79,6 +80,7 @@ class Table(Media):
         self._wanted: dict[Column, str] = {}
         self._keys: dict[str, Any] = {}
         self._parts = _Parts()
+        self._part: _Part | None = None
         for row in found:
             self.add_data(*row)
         kinds = cast("list[Any]", dtype) if isinstance(dtype, list | tuple) else [dtype] * len(names)
@@ -206,9 +208,11 @@ class Table(Media):
     # The way to the store
 
     def doubts(self) -> list[str]:
-        """Look for columns of several types, and for cells that are missing and should not be."""
+        """Look for more rows than W&B keeps, columns of several types, and cells that are missing and should not be."""
         found: list[str] = []
-        for index, (name, words) in enumerate(zip(self.columns, self._types(self.data), strict=True)):
+        if len(self.data) > self.MAX_ROWS:
+            found.append(f"a table of {len(self.data)} rows is large for a log(); add it to an artifact to log it once")
+        for index, (name, words) in enumerate(zip(self.columns, self._types(), strict=True)):
             if "none" in words and not self._optional[index]:
                 found.append(f"column {name!r} of a table holds None and is not optional")
             mixed = words - {"none"}
@@ -219,101 +223,79 @@ class Table(Media):
                 )
         return found
 
-    def _types(self, rows: Sequence[Sequence[Any]]) -> list[set[str]]:
-        return [{cell.type_word(row[index]) for row in rows} for index in range(len(self.columns))]
+    def _types(self) -> list[set[str]]:
+        return [{cell.type_word(row[index]) for row in self.data} for index in range(len(self.columns))]
 
     def weight(self) -> int:
         """Return about how many bytes it holds."""
         return sum(cell.weight(value) for row in self.data for value in row)
 
-    def snapshot(self) -> Media:
+    def snapshot(self) -> Table:
         """Copy the rows, or the new ones of an incremental table."""
-        first = self._parts.take(len(self.data)) if self.log_mode == "INCREMENTAL" else 0
-        rows = [[cell.take(value) for value in row] for row in self.data[first:]]
-        parts = self._parts if self.log_mode == "INCREMENTAL" else None
-        return TakenTable(list(self.columns), rows, parts=parts, starts_again=first == 0, keys=dict(self._keys))
+        part = self._parts.take(len(self.data)) if self.log_mode == "INCREMENTAL" else None
+        taken = copy.copy(self)
+        taken._part = part
+        taken.columns, taken._optional = list(self.columns), list(self._optional)
+        taken._wanted, taken._keys = dict(self._wanted), dict(self._keys)
+        taken.data = [[cell.take(value) for value in row] for row in self.data[part.first if part else 0 :]]
+        return taken
 
     def keep(self, sink: Sink) -> Reference:
-        """Keep the table as it is now."""
-        return self.snapshot().keep(sink)
+        """Write JSON; of a snapshot."""
+        if self._part is None:
+            return self.described(self.write(sink))
+        return {"ncols": len(self.columns), **self._parts.add(self._part, lambda: self.write(sink))}
+
+    def write(self, sink: Sink) -> Reference:
+        """Keep the rows, whatever was kept of them before."""
+        rows = [[cell.keep(value, sink) for value in row] for row in self.data]
+        types = [sorted({_word(row[index]) for row in rows}) for index in range(len(self.columns))]
+        size = {"ncols": len(self.columns), "nrows": len(rows)}
+        content = {"columns": self.columns, "column_types": types, "data": rows, **size}
+        if self._keys:
+            content["keys"] = to_json(self._keys)
+        data = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        return sink.put(data, "table.json") | size
+
+
+class _Part(NamedTuple):
+    number: int
+    first: int
 
 
 class _Parts:
     """What an incremental table has kept of itself."""
 
     def __init__(self) -> None:
-        self.kept: list[Reference] = []
-        self.starts_again = True
-        self.number = -1
+        self._kept: list[Reference] = []
+        self._number = -1
         self._rows = 0
+        self.starts_again = True
 
-    def take(self, count: int) -> int:
-        """Return the first row that was not logged yet; 0 where the table is to be kept whole."""
-        self.number += 1
-        is_whole = self.starts_again or self.number % _MOST_PARTS == 0
+    def take(self, count: int) -> _Part:
+        """Return the rows from the first that was not logged yet; from 0 where the table is to be kept whole."""
+        self._number += 1
+        is_whole = self.starts_again or self._number % _MOST_PARTS == 0
         first = 0 if is_whole else self._rows
         self._rows, self.starts_again = count, False
-        return first
+        return _Part(self._number, first)
 
-
-class TakenTable(Media):
-    """Rows as they were when they were logged."""
-
-    type_name = Table.type_name
-    list_type = Table.list_type
-
-    def __init__(
-        self,
-        columns: list[Column],
-        rows: list[list[Any]],
-        *,
-        parts: _Parts | None,
-        starts_again: bool,
-        keys: dict[str, Any],
-    ) -> None:
-        """Hold rows that nobody else changes."""
-        self._columns = columns
-        self._rows = rows
-        self._parts = parts
-        self._number = parts.number if parts else 0
-        self._starts_again = starts_again
-        self._names = keys
-
-    def keep(self, sink: Sink) -> Reference:
-        """Write JSON."""
-        if self._parts is None:
-            return {"_type": Table.type_name, **self._write(sink)}
+    def add(self, part: _Part, write: Callable[[], Reference]) -> Reference:
+        """Keep a part; returns what stands for the whole table."""
         try:
-            written = self._write(sink)
+            written = write()
         except Exception:
-            self._parts.starts_again = True
+            self.starts_again = True
             raise
-        if self._starts_again:
-            self._parts.kept = []
-        self._parts.kept.append(written)
-        rows = sum(part["nrows"] for part in self._parts.kept)
+        self._kept = [*(self._kept if part.first else []), written]
         return {
             "_type": "incremental-table-file",
             "format": "table.json",
             "log_mode": "INCREMENTAL",
-            "increment_num": self._number,
-            "ncols": len(self._columns),
-            "nrows": rows,
-            "parts": list(self._parts.kept),
+            "increment_num": part.number,
+            "nrows": sum(one["nrows"] for one in self._kept),
+            "parts": self._kept,
         }
-
-    def _write(self, sink: Sink) -> Reference:
-        rows = [[cell.keep(value, sink) for value in row] for row in self._rows]
-        types = [sorted({_word(row[index]) for row in rows}) for index in range(len(self._columns))]
-        content = {
-            "columns": self._columns,
-            "column_types": types,
-            "data": rows,
-            "ncols": len(self._columns),
-            "nrows": len(rows),
-        } | ({"keys": to_json(self._names)} if self._names else {})
-        data = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
-        return sink.put(data, "table.json") | {"ncols": len(self._columns), "nrows": len(rows)}
 
 
 def _word(value: Any) -> str:

@@ -105,14 +105,6 @@ def test_a_missing_encoder_is_said_with_what_to_do(keep, monkeypatch):
     assert "gif" in kept["video"]["message"]
 
 
-def test_without_pillow_a_picture_says_what_to_install(keep, monkeypatch):
-    """The message is that of every missing package."""
-    monkeypatch.setitem(sys.modules, "PIL.Image", None)
-    kept = keep(image=runhaven.Image(np.zeros((2, 2))))
-
-    assert kept["image"]["message"].endswith("Run: pip install pillow")
-
-
 def test_files_are_kept_byte_for_byte(keep, tmp_path):
     """Sounds, videos, models and molecules from files are the files."""
     made = {}
