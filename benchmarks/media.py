@@ -21,17 +21,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from log_call import family_cpu_s
 from PIL import Image as Pillow
 
-from log_call import family_cpu_s
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Log = "Callable[[Any], object]"
 TRACKERS = ("nothing", "copy", "encode", "runhaven", "trackio", "wandb")
 KINDS = ("array", "floats", "tensor", "pillow", "boxes and mask", "list of 8")
 SIDE = 256
@@ -167,14 +162,18 @@ def in_process(*arguments: str) -> dict[str, float] | None:
         return None
 
 
-def compare(cases: list[tuple[str, str]], count: int, rounds: int, pace_s: float) -> dict[tuple[str, str], dict[str, float]]:
+def compare(
+    cases: list[tuple[str, str]], count: int, rounds: int, pace_s: float
+) -> dict[tuple[str, str], dict[str, float]]:
     """Return the medians of each tracker and kind over rounds in which all of them run."""
     found: dict[tuple[str, str], list[dict[str, float]]] = {}
     for _ in range(rounds):
         for case in cases:
             if figures := in_process(*case, str(count), str(pace_s)):
                 found.setdefault(case, []).append(figures)
-    return {case: {name: statistics.median(one[name] for one in all_) for name in all_[0]} for case, all_ in found.items()}
+    return {
+        case: {name: statistics.median(one[name] for one in all_) for name in all_[0]} for case, all_ in found.items()
+    }
 
 
 def main() -> None:
@@ -187,7 +186,9 @@ def main() -> None:
         print(json.dumps(measure(tracker, kind, int(count), float(pace))))
         return
     count, rounds = (60, 1) if options.quick else (150, 5)
-    print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}; {count} pictures of {SIDE} x {SIDE} RGB, medians of {rounds} rounds\n")
+    print(
+        f"{os.cpu_count()} cores, Python {sys.version.split()[0]}; {count} pictures of {SIDE} x {SIDE} RGB, medians of {rounds} rounds\n"
+    )
     cases = [(tracker, "array") for tracker in TRACKERS]
     cases += [(tracker, kind) for kind in KINDS[1:] for tracker in ("runhaven", "wandb")]
     found = compare(cases, count, rounds, 0.02)
@@ -196,7 +197,9 @@ def main() -> None:
     for (tracker, kind), figures in found.items():
         cpu = figures["cpu_ms"] - loop
         ratio = f"{cpu / (encode - loop):9.2f}"
-        print(f"{tracker:10} {kind:15} {figures['p50_us']:8.0f} {figures['p99_us']:8.0f} {cpu:8.2f} {ratio} {figures['kb']:8.1f}")
+        print(
+            f"{tracker:10} {kind:15} {figures['p50_us']:8.0f} {figures['p99_us']:8.0f} {cpu:8.2f} {ratio} {figures['kb']:8.1f}"
+        )
 
 
 if __name__ == "__main__":

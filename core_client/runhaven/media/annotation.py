@@ -89,13 +89,16 @@ class BoundingBoxes2D(Media):
             raise UsageError(message)
         return True
 
+    def _thawed(self) -> Any:
+        return pickle.loads(self._given)  # noqa: S301 - what this very object has pickled
+
     def check(self) -> None:
         """Look at each box."""
-        self.validate(pickle.loads(self._given))
+        self.validate(self._thawed())
 
     def keep(self, sink: Sink) -> Reference:
         """Keep them as JSON."""
-        given = pickle.loads(self._given)
+        given = self._thawed()
         boxes: Any = to_json(given["box_data"])
         reference = sink.put(_dump({"box_data": boxes}), "json") | {"count": len(boxes)}
         classes = _labels(given.get("class_labels"))
@@ -201,4 +204,3 @@ def _numbers(array: Any, key: str) -> Any:
         )
         raise UsageError(message)
     return values.astype(np.uint8 if values.max() <= _BYTE else np.uint16)
-

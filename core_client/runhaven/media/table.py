@@ -234,10 +234,14 @@ class Table(Media):
         """Copy the rows, or the new ones of an incremental table."""
         part = self._parts.take(len(self.data)) if self.log_mode == "INCREMENTAL" else None
         taken = copy.copy(self)
-        taken._part = part
-        taken.columns, taken._optional = list(self.columns), list(self._optional)
-        taken._wanted, taken._keys = dict(self._wanted), dict(self._keys)
-        taken.data = [[cell.take(value) for value in row] for row in self.data[part.first if part else 0 :]]
+        vars(taken).update(
+            columns=list(self.columns),
+            data=[[cell.take(value) for value in row] for row in self.data[part.first if part else 0 :]],
+            _optional=list(self._optional),
+            _wanted=dict(self._wanted),
+            _keys=dict(self._keys),
+            _part=part,
+        )
         return taken
 
     def keep(self, sink: Sink) -> Reference:
@@ -251,7 +255,7 @@ class Table(Media):
         rows = [[cell.keep(value, sink) for value in row] for row in self.data]
         types = [sorted({_word(row[index]) for row in rows}) for index in range(len(self.columns))]
         size = {"ncols": len(self.columns), "nrows": len(rows)}
-        content = {"columns": self.columns, "column_types": types, "data": rows, **size}
+        content: dict[str, Any] = {"columns": self.columns, "column_types": types, "data": rows, **size}
         if self._keys:
             content["keys"] = to_json(self._keys)
         data = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
