@@ -41,5 +41,5 @@ ui:
     runhaven ui
 
 # Run the adapters' tests on the oldest and the newest frameworks that we claim
-matrix:
-    python tests/matrix.py
+matrix *names:
+    python tests/matrix.py {{names}}

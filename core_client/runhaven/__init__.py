@@ -15,6 +15,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from runhaven import finder
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
@@ -272,6 +274,8 @@ def __getattr__(name: str) -> Any:
         # Found once: a name may be asked for at every step of a training.
         globals()[name] = found = getattr(importlib.import_module(_HOMES[name]), name)
         return found
+    if not name.startswith("_") and finder.adapter_module(name) is not None:
+        return importlib.import_module(f"runhaven.{name}")
     message = f"module 'runhaven' has no attribute {name!r}"
     raise AttributeError(message)
 
@@ -279,3 +283,6 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     """List the public names."""
     return sorted(__all__)
+
+
+finder.install()

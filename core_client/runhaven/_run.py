@@ -75,6 +75,7 @@ class Run(ArtifactCalls):
         summary: The summary; see `Summary`.
         lifetime: What runs in the background until `finish()`; None for a run that is not kept.
         reopen: Gives the run a journal of its own in a forked child.
+        opened_by: The adapter that opened the run for a training; "" for one that a person opened.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that `session` puts together
@@ -101,10 +102,11 @@ class Run(ArtifactCalls):
         self._saved = saving.SavedFiles(identity.directory / "files" if identity.directory else None)
         self._is_finished = False
         self._keeps_rows = role in _WRITERS
-        self._outcome = 0
+        self._outcome: int | None = None
         self._on_finish = on_finish
         self.lifetime: Lifetime | None = None
         self.reopen: Callable[[], None] | None = None
+        self.opened_by = ""
         self.config = Config(self._on_config, is_strict=settings.strict and not settings.allow_val_change)
         self.summary = Summary(recorder.summary, self._on_summary)
 
@@ -319,7 +321,7 @@ class Run(ArtifactCalls):
         """
         if self._is_finished:
             return
-        exit_code = self._outcome if exit_code is None else exit_code
+        exit_code = (self._outcome or 0) if exit_code is None else exit_code
         self._is_finished = True
         self._keeps_rows = False
         if self.lifetime is not None:
@@ -330,6 +332,11 @@ class Run(ArtifactCalls):
     def note_outcome(self, exit_code: int) -> None:
         """Note, for a `finish()` without an exit code, how the training ended; for adapters."""
         self._outcome = exit_code
+
+    @property
+    def is_left_over(self) -> bool:
+        """Whether an adapter opened the run for a training that is over; the next `init()` ends it."""
+        return bool(self.opened_by) and self._outcome is not None
 
     def join(self, exit_code: int | None = None) -> None:
         """End the run; W&B's old name for `finish`."""

@@ -15,9 +15,11 @@ from runhaven import rank as ranks
 from runhaven._config import select, to_mapping
 from runhaven.capture.exceptions import ExceptionCapture
 from runhaven.errors import UsageError
+from runhaven.notice import Notices
 from runhaven.opening import attach as attach_run
-from runhaven.opening import open_run
+from runhaven.opening import open_run, unkept
 from runhaven.settings import Settings, resolve, store_directory
+from runhaven.store.ids import validate_id
 from runhaven.store.names import new_name
 
 if TYPE_CHECKING:
@@ -135,17 +137,55 @@ def init(  # noqa: PLR0913, PLR0917 - W&B's signature
         StoreError: If the store cannot be written.
     """
     given = {
-        "entity": entity, "project": project, "run_id": id, "run_name": name, "run_notes": notes, "run_tags": tags,
-        "allow_val_change": allow_val_change, "run_group": group, "run_job_type": job_type, "mode": mode,
+        "entity": entity, "project": project, "id": id, "name": name, "notes": notes, "tags": tags,
+        "allow_val_change": allow_val_change, "group": group, "job_type": job_type, "mode": mode,
         "reinit": reinit, "resume": resume, "resume_from": resume_from, "fork_from": fork_from, "save_code": save_code,
+        "settings": settings,
     }  # fmt: skip
     if unknown := legacy.keys() - _LEGACY:
         message = f"init() got unexpected arguments: {', '.join(sorted(unknown))}."
         raise TypeError(message)
-    chosen = resolve(_setup, _given(settings), given)
+    chosen = settings_for(given)
     values = select(to_mapping(config), config_include_keys, config_exclude_keys)
     with _lock:
         return _init(chosen, dir or _given(settings).get("dir") or _setup.get("dir"), values)
+
+
+_NAMES = {
+    "id": "run_id",
+    "name": "run_name",
+    "notes": "run_notes",
+    "tags": "run_tags",
+    "group": "run_group",
+    "job_type": "run_job_type",
+}
+
+
+def settings_for(arguments: Mapping[str, Any]) -> Settings:
+    """Return the settings that `init()` would use with such arguments, without opening a run.
+
+    Raises:
+        UsageError: If a value does not fit its setting.
+    """
+    given = {_NAMES.get(name, name): value for name, value in arguments.items()}
+    known = {name: value for name, value in given.items() if name in Settings.NAMES}
+    return resolve(_setup, _given(arguments.get("settings")), known)
+
+
+def check_arguments(arguments: Mapping[str, Any]) -> None:
+    """Check arguments for `init()`, before it is called.
+
+    Raises:
+        TypeError: If it takes no argument of such a name.
+        UsageError: If a value does not fit.
+    """
+    code = init.__code__
+    if unknown := arguments.keys() - _LEGACY - set(code.co_varnames[: code.co_argcount]):
+        message = f"init() got unexpected arguments: {', '.join(sorted(unknown))}."
+        raise TypeError(message)
+    settings = settings_for(arguments)
+    if settings.run_id is not None:
+        validate_id(settings.run_id)
 
 
 _LEGACY = frozenset({"magic", "anonymous", "start_method", "allow_run_reuse", "config_file"})
@@ -164,7 +204,7 @@ def _init(settings: Settings, directory: str | os.PathLike[str] | None, config: 
     if reinit == "default":
         reinit = "finish_previous" if _in_notebook() else "return_previous"
     if _current is not None and not _current.is_finished and reinit != "create_new":
-        if reinit == "return_previous":
+        if reinit == "return_previous" and not _current.is_left_over:
             if ignored := settings.resume_from or settings.fork_from:
                 _current.notices.warn(f"{ignored!r} was left alone, for {_current.path} is active; finish() it first.")
             _current.config.update(config)
@@ -200,6 +240,14 @@ def _describe(run: Run, settings: Settings, config: dict[str, Any]) -> None:
         if values:
             run.set_meta(**values)
     run.config.update(config, allow_val_change=True)
+
+
+def open_unkept() -> Run:
+    """Make a run that keeps nothing the current one, whatever is wrong with the settings; for when `init()` failed."""
+    global _current  # noqa: PLW0603 - the session is the process's
+    with _lock:
+        _current = unkept(Settings(mode="disabled"), Notices(), "disabled", forget)
+        return _current
 
 
 def attach(directory: str | None) -> Run:

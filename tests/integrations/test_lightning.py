@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import subprocess
 import sys
@@ -16,46 +15,25 @@ import runhaven
 
 lightning = pytest.importorskip("lightning.pytorch")
 
-from lightning.pytorch.callbacks import LearningRateMonitor  # noqa: E402 - after the check
+from contracts.adapters.lightning import Model, loader, points_of, trainer  # noqa: E402 - after the check
+from lightning.pytorch.callbacks import LearningRateMonitor  # noqa: E402
 from lightning.pytorch.loggers import CSVLogger  # noqa: E402
 
 from runhaven_integrations.lightning import RunhavenLogger  # noqa: E402
 
 
-class Model(lightning.LightningModule):
-    def __init__(self, lr: float = 0.1, options: object = None) -> None:
-        super().__init__()
-        self.save_hyperparameters()
-        self.layer = torch.nn.Linear(4, 1)
-        self.fail_at: int | None = None
-
-    def training_step(self, batch: list[torch.Tensor], index: int) -> torch.Tensor:
-        if index == self.fail_at:
-            message = "boom"
-            raise ValueError(message)
-        loss = self.layer(batch[0]).square().mean()
-        self.log("train_loss", loss, on_step=True, on_epoch=True)
-        return loss
-
-    def validation_step(self, batch: list[torch.Tensor], _: int) -> None:
-        self.log("val_loss", self.layer(batch[0]).square().mean())
-
-    def test_step(self, batch: list[torch.Tensor], _: int) -> None:
-        self.log("test_loss", self.layer(batch[0]).square().mean())
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.SGD(self.parameters(), lr=0.01)
+def the_run() -> runhaven.api.Run:
+    (run,) = runhaven.Api().runs("p")
+    return run
 
 
-def loader() -> torch.utils.data.DataLoader[tuple[torch.Tensor, ...]]:
-    return torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.randn(16, 4)), batch_size=4)
-
-
-def trainer(tmp_path: Path, *loggers: object, **options: object):
-    settings = {"max_epochs": 2, "accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False}
-    return lightning.Trainer(
-        **(settings | {"log_every_n_steps": 1, "logger": loggers, "default_root_dir": tmp_path} | options)
-    )
+def points(run: runhaven.api.Run) -> list[tuple[str, int, float]]:
+    return [
+        (key, row["_step"], float(value))
+        for row in run.scan_history()
+        for key, value in row.items()
+        if not key.startswith("_")
+    ]
 
 
 def test_curves_equal_those_of_lightnings_own_logger(tmp_path):
@@ -65,21 +43,10 @@ def test_curves_equal_those_of_lightnings_own_logger(tmp_path):
     fit.fit(Model(), loader(), loader())
     fit.test(Model(), loader(), verbose=False)
     runhaven.finish()
-    with (tmp_path / "csv" / "0" / "metrics.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    expected = {
-        (key, int(row["step"]), float(value)) for row in rows for key, value in row.items() if value and key != "step"
-    }
-    (run,) = runhaven.Api().runs("p")
-    found = [
-        (key, row["_step"], float(value))
-        for row in run.scan_history()
-        for key, value in row.items()
-        if not key.startswith("_")
-    ]
+    found = points(the_run())
 
     assert len(found) == len(set(found))
-    assert set(found) == expected
+    assert set(found) == points_of(tmp_path / "csv" / "0" / "metrics.csv")
 
 
 def test_fit_validate_and_test_share_one_run_that_ends_with_the_process(tmp_path):
@@ -97,37 +64,6 @@ def test_fit_validate_and_test_share_one_run_that_ends_with_the_process(tmp_path
 
     assert (run.state, run.name, run.tags) == ("finished", "n", ["t"])
     assert {"train_loss_step", "train_loss_epoch", "val_loss", "test_loss", "epoch"} <= run.summary.keys()
-
-
-def test_hyperparameters_of_any_type_become_configuration(tmp_path):
-    """Callables, paths and nested dicts among the hyper-parameters are kept by what they say."""
-    logger = RunhavenLogger(project="p", config={"mine": 1})
-    trainer(tmp_path, logger, fast_dev_run=False, max_epochs=1).fit(
-        Model(0.5, {"path": Path("/x"), "call": torch.relu, "none": None, "deep": {"a": [1]}}), loader(), loader()
-    )
-    config = logger.experiment.config
-    runhaven.finish()
-    (run,) = runhaven.Api().runs("p")
-
-    assert config.lr == 0.5
-    assert run.config["mine"] == 1
-    assert run.config["options"]["path"] == "/x"
-    assert run.config["options"]["deep"] == {"a": [1]}
-    assert "relu" in str(run.config["options"]["call"])
-
-
-def test_a_failing_training_is_failed_and_keeps_its_rows(tmp_path):
-    """An exception reaches the caller as it was; a `finish()` after it says `failed`."""
-    logger = RunhavenLogger(project="p")
-    model = Model()
-    model.fail_at = 3
-    with pytest.raises(ValueError, match="boom"):
-        trainer(tmp_path, logger).fit(model, loader(), loader())
-    runhaven.finish()
-    (run,) = runhaven.Api().runs("p")
-
-    assert run.state == "failed"
-    assert [row["_step"] for row in run.scan_history() if "train_loss_step" in row] == [0, 1, 2]
 
 
 def test_resuming_from_a_checkpoint_continues_the_run(tmp_path):
@@ -173,7 +109,7 @@ SCRIPT = """
 import sys
 sys.path.insert(0, {folder!r})
 import runhaven
-import test_lightning as t
+from contracts.adapters import lightning as t
 if __name__ == "__main__":
     logger = t.RunhavenLogger(project="ddp")
     if {early!r}:
@@ -188,7 +124,7 @@ if __name__ == "__main__":
 def test_two_processes_make_one_run(tmp_path, strategy, early):
     """Under ddp and ddp_spawn rank 0 alone logs, each row once, and the run finishes."""
     text = textwrap.dedent(SCRIPT).format(
-        folder=str(Path(__file__).parent), root=str(tmp_path), strategy=strategy, early=early
+        folder=str(Path(__file__).parents[1]), root=str(tmp_path), strategy=strategy, early=early
     )
     (tmp_path / "train.py").write_text(text)
     done = subprocess.run(
@@ -227,14 +163,3 @@ def test_the_other_name_of_the_package_works_too(tmp_path):
     (run,) = runhaven.Api().runs("p")
 
     assert [row["_step"] for row in run.scan_history() if "loss" in row] == [0, 1, 2, 3]
-
-
-def test_a_missing_package_names_the_command():
-    """Without Lightning the import says what to install."""
-    code = "import sys; sys.modules['lightning_utilities'] = None; import runhaven_integrations.lightning"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-
-    assert done.returncode == 1
-    assert done.stderr.strip().splitlines()[-1] == (
-        "ImportError: RunhavenLogger needs the package 'lightning', which cannot be imported. Run: pip install lightning"
-    )

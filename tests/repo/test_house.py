@@ -61,7 +61,7 @@ def test_each_source_root_holds_one_package():
 
 
 def test_an_integration_has_one_name_everywhere():
-    """Module, extra, entry point, test file and example folder of an adapter bear the same name."""
+    """Module, extra, entry point, test file, example folder and page of an adapter bear the same name."""
     home = ROOT / "integrations/runhaven_integrations"
     modules = {path.stem for path in home.glob("*.py")} - {"__init__"}
     modules |= {path.parent.name for path in home.glob("*/__init__.py")}
@@ -72,6 +72,8 @@ def test_an_integration_has_one_name_everywhere():
         assert (ROOT / "tests/integrations" / f"test_{name}.py").is_file()
         assert (ROOT / "examples" / name / "train.py").is_file()
         assert (ROOT / "examples" / name / "README.md").is_file()
+        assert (ROOT / "docs/integrations" / f"{name}.md").is_file()
+        assert f"({name}.md)" in (ROOT / "docs/integrations/index.md").read_text("utf-8")
 
 
 def test_paths_that_documents_name_exist():

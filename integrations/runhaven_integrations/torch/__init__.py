@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from runhaven import Run
 
-__all__ = ["unwatch", "watch"]
+__all__ = ["keep_graph", "unwatch", "watch"]
 
 _KINDS = {None: (), "gradients": ("gradients",), "parameters": ("parameters",), "all": ("gradients", "parameters")}
 _watchers: WeakKeyDictionary[Run, dict[int, Watcher]] = WeakKeyDictionary()
@@ -66,7 +66,7 @@ def watch(  # noqa: PLR0913, PLR0917 - W&B's signature, and more
         options = Options(_KINDS[log], log_freq, prefix, include, exclude, exact, max_tensors)
         watched[id(model)] = Watcher(run, model, options)
         if log_graph:
-            run.emit({"event": "graph", "idx": number, **_graph(model)})
+            keep_graph(run, model, idx=number)
 
 
 def unwatch(run: Run, models: torch.nn.Module | Sequence[torch.nn.Module] | None = None) -> None:
@@ -76,6 +76,17 @@ def unwatch(run: Run, models: torch.nn.Module | Sequence[torch.nn.Module] | None
     for key in list(watched) if some is None else [id(model) for model in some]:
         if key in watched:
             watched.pop(key).stop()
+
+
+def keep_graph(run: Run, model: torch.nn.Module, *, idx: int = 0) -> None:
+    """Keep a model's modules, and the shapes of their parameters.
+
+    Args:
+        run: The run.
+        model: The model.
+        idx: Which one of the run's models it is.
+    """
+    run.emit({"event": "graph", "idx": idx, **_graph(model)})
 
 
 def _graph(model: Any) -> dict[str, Any]:

@@ -1,13 +1,11 @@
-"""Finds adapters, which lie above the core, by the entry points that they declare."""
+"""Brings the adapters, which lie above the core; `runhaven.integration.<name>` is one of them, as W&B spells it."""
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from typing import Any
 
+from runhaven.finder import find
 from runhaven.missing import missing
-
-GROUP = "runhaven.integrations"
 
 
 def adapter(name: str, *, feature: str) -> Any:
@@ -20,6 +18,7 @@ def adapter(name: str, *, feature: str) -> Any:
     Raises:
         ImportError: If the adapter or its framework cannot be imported.
     """
-    for entry in entry_points(group=GROUP, name=name):
-        return entry.load()
-    raise ImportError(missing(f"runhaven[{name}]", feature))
+    entry = find(name)
+    if entry is None:
+        raise ImportError(missing(f"runhaven[{name}]", feature))
+    return entry.load()
