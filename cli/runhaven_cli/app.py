@@ -10,6 +10,8 @@ import click
 
 import runhaven
 from runhaven_cli.artifact import artifact_command
+from runhaven_cli.artifact_diff import diff_command
+from runhaven_cli.artifact_keeping import mv_command, retention_command
 from runhaven_cli.collecting import gc
 from runhaven_cli.completion import completion
 from runhaven_cli.doctor import doctor
@@ -69,6 +71,8 @@ for _command in (
     ui, ls, show, tail, export, sql, mv, cp, rm, artifact_command, lineage_command, seal_command, gc, du, doctor, version, completion,
 ):  # fmt: skip
     runhaven_command.add_command(_command)
+for _command in (diff_command, mv_command, retention_command):
+    artifact_command.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

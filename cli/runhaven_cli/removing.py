@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runhaven.api.usage import room_below
 from runhaven.sealed.view import read_view
 from runhaven_cli.options import RUN, open_api
 from runhaven_cli.output import ago, size, state_mark, table
-from runhaven_cli.usage import bytes_of
 
 if TYPE_CHECKING:
     from runhaven.api import Api
@@ -47,7 +47,7 @@ def _remove(api: Api, runs: tuple[str, ...], *, yes: bool, force: bool) -> None:
             message = f"run {run.name} is running; wait for its end, or pass --force."
             raise click.ClickException(message)
     for run in found:
-        click.echo(f"{run.name}  {state_mark(run.state)}  {'/'.join(run.path)}  {size(bytes_of(run.directory.path))}")
+        click.echo(f"{run.name}  {state_mark(run.state)}  {'/'.join(run.path)}  {size(room_below(run.directory.path))}")
     if not yes:
         click.confirm(f"Delete {'this run' if len(found) == 1 else f'these {len(found)} runs'}?", abort=True)
     for run in found:

@@ -2,45 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
+from runhaven.api.usage import measure
 from runhaven_cli.options import json_option, open_api
 from runhaven_cli.output import echo_json, size, table
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-
-def bytes_of(directory: Path) -> int:
-    """Return how much room the files below a directory take on the disk."""
-    total = 0
-    for path in directory.rglob("*"):
-        status = path.lstat()
-        total += getattr(status, "st_blocks", 0) * 512 or status.st_size
-    return total
+    from runhaven.api.usage import By, Group
 
 
 @click.command()
 @click.argument("project", required=False)
+@click.option(
+    "--by",
+    type=click.Choice(["project", "type", "run", "artifact"]),
+    help="What to group by. Default: project; with PROJECT, run.",
+)
 @json_option
 @click.pass_context
-def du(context: click.Context, project: str | None, *, as_json: bool) -> None:
-    """Show how much room each project takes; with PROJECT, each of its runs."""
+def du(context: click.Context, project: str | None, by: By | None, *, as_json: bool) -> None:
+    """Show how much room each project takes, with its media and artifacts; with PROJECT, each of its runs.
+
+    Bytes that several share are stored once, but count for each of them; the total counts them once.
+    """
     api = open_api(context)
-    sizes: dict[str, tuple[int, int]] = {}
-    for run in api.runs(project):
-        name = f"{run.name} ({run.id})" if project else f"{run.entity}/{run.project}"
-        count, total = sizes.get(name, (0, 0))
-        sizes[name] = count + 1, total + bytes_of(run.directory.path)
-    order = sorted(sizes, key=lambda name: -sizes[name][1])
+    found = measure(api.store, by or ("run" if project else "project"), project=project)
     if as_json:
-        echo_json([{"name": name, "runs": sizes[name][0], "bytes": sizes[name][1]} for name in order])
+        groups = [asdict(group) for group in found.groups]
+        echo_json({"groups": groups, "total": found.total, "unnamed": found.unnamed})
         return
-    if not order:
-        click.echo(f"No runs in {api.store.root} yet.")
+    if not found.groups:
+        click.echo(f"No runs and no artifacts in {api.store.root} yet.")
         return
-    rows = [[size(sizes[name][1]), f"{sizes[name][0]} run{'s' * (sizes[name][0] != 1)}", name] for name in order]
-    total = sum(total for _, total in sizes.values())
-    click.echo(table([*rows, [click.style(size(total), bold=True), "", str(api.store.root)]], right=(0, 1)))
+    rows = [[size(group.bytes), _counts(group), group.name] for group in found.groups]
+    rows.append([click.style(size(found.total), bold=True), "", project or str(api.store.root)])
+    click.echo(table(rows, right=(0, 1)))
+    if found.unnamed:
+        click.echo(
+            click.style(f"{size(found.unnamed)} more belong to nothing; `runhaven gc` takes what is old.", dim=True)
+        )
+
+
+def _counts(group: Group) -> str:
+    counts = ((group.runs, "run"), (group.versions, "version"))
+    return ", ".join(f"{count:,} {word}{'s' * (count != 1)}" for count, word in counts if count)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from runhaven._run import Run
     from runhaven._summary import Summary
     from runhaven.api import Api
-    from runhaven.artifacts import Artifact, ArtifactTTL
+    from runhaven.artifacts import Artifact, ArtifactTTL, Retention
     from runhaven.errors import CommError, ConfigError, Error, NotFoundError, RunhavenError, StoreError, UsageError
     from runhaven.media import (
         Audio,
@@ -92,6 +92,7 @@ __all__ = [
     "Object3D",
     "PartitionedTable",
     "Plotly",
+    "Retention",
     "Run",
     "RunhavenError",
     "Settings",
@@ -166,6 +167,7 @@ _HOMES = (
         "Api": "runhaven.api",
         "Artifact": "runhaven.artifacts",
         "ArtifactTTL": "runhaven.artifacts",
+        "Retention": "runhaven.artifacts",
         "Config": "runhaven._config",
         "Metric": "runhaven.metric",
         "Run": "runhaven._run",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
 import runhaven
+from runhaven.store.blobs import Blobs
 from runhaven_cli.app import runhaven_command
 
 if TYPE_CHECKING:
@@ -132,3 +134,65 @@ def test_lineage(logged, folder):
     assert {node["kind"] for node in json.loads(call("lineage", "net:v1", "--json"))["nodes"]} == {"run", "artifact"}
     assert call("lineage", "net", "--up", "--depth", "1", "--dot").startswith("digraph lineage {")
     assert "there is no artifact" in call("lineage", "nothing", code=1)
+
+
+def test_diff(logged, folder):
+    """What differs between two versions is told file by file, for people and as JSON; by default against the latest."""
+    (folder / "c.txt").write_text("new")
+    (folder / "b.txt").unlink()
+    call("artifact", "put", folder, "-n", "me/p/digits")
+    text = call("artifact", "diff", "digits:v0")
+    data = json.loads(call("artifact", "diff", "digits:v0", "digits:v1", "--json"))
+
+    assert text.splitlines()[:3] == ["- b.txt  5 B", "+ c.txt  3 B", "~ a.txt  5 B →  7 B"]
+    assert "digits:v0 → digits:v2: 1 added, 1 removed, 1 changed, 0 the same; 10 B of 10 B are new." in text
+    assert ([one["path"] for one in data["changed"]], data["unchanged"], data["added"]) == (["a.txt"], 1, [])
+    assert "0 changed, 2 the same" in call("artifact", "diff", "digits:v1", "digits:v1")
+
+
+def test_mv(logged):
+    """An artifact is renamed, and its old name leads to it."""
+    assert "Renamed to me/p/numbers." in call("artifact", "mv", "digits", "numbers")
+
+    assert [one["name"] for one in json.loads(call("artifact", "ls", "dataset", "--json"))] == ["numbers"]
+    assert "numbers:v0" in call("artifact", "verify", "me/p/digits:v0")
+    assert "names a version" in call("artifact", "mv", "numbers:v0", "x", code=2)
+    assert "belongs to another" in call("artifact", "mv", "numbers", "net", code=1)
+
+
+def test_retention_and_gc(logged, store):
+    """Rules are shown and set; a dry run says which versions would go and why; then they go, with their bytes."""
+    assert "keeps all versions" in call("artifact", "retention", "net")
+    for number in range(3):
+        (logged / "a.txt").write_text(f"next {number}")
+        call("artifact", "put", logged, "-n", "me/p/digits")
+    assert "the last 2, what has an alias" in call("artifact", "retention", "digits", "--keep-last", "2")
+    assert json.loads(call("artifact", "retention", "digits", "--ttl", "8w", "--json"))["ttl_s"] == 8 * 7 * 86400
+    assert "is no age" in call("artifact", "retention", "digits", "--ttl", "soon", code=2)
+    call("artifact", "retention", "digits", "--clear")
+    call("artifact", "retention", "digits", "--keep-last", "2")
+    for path in Blobs(store).all():
+        os.utime(path, (1, 1))
+    dry = call("gc", "--dry-run")
+    data = json.loads(call("gc", "--dry-run", "--json"))
+    call("gc", "--yes")
+    left = [one["version"] for one in json.loads(call("artifact", "ls", "digits", "--json"))]
+
+    assert "me/p/digits:v1  it is not among the last 2" in dry
+    assert "2 versions of artifacts, 4 blobs that nothing names" in dry
+    assert [one["name"] for one in data["versions"]] == ["me/p/digits:v1", "me/p/digits:v2"]
+    assert left == ["v4", "v3", "v0"]
+    assert "✓" in call("artifact", "verify", "digits:v0")
+    assert "Nothing to remove" in call("gc", "--dry-run")
+
+
+def test_du(logged):
+    """Room is told by project, type, run or artifact, with artifacts."""
+    whole = json.loads(call("du", "--json"))
+    kinds = {group["name"]: group for group in json.loads(call("du", "--by", "type", "--json"))["groups"]}
+
+    assert [(group["name"], group["runs"], group["versions"]) for group in whole["groups"]] == [("me/p", 1, 3)]
+    assert {name: group["versions"] for name, group in kinds.items()} == {"run": 0, "dataset": 2, "model": 1}
+    assert "1 run, 3 versions" in call("du")
+    assert "calm-harbour-1" in call("du", "me/p")
+    assert "me/p/net" in call("du", "--by", "artifact")

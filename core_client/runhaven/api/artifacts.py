@@ -11,6 +11,7 @@ from runhaven.artifacts.artifact import Artifact
 from runhaven.artifacts.collection import Collection, Place, collections
 from runhaven.artifacts.names import check_aliases, check_name
 from runhaven.artifacts.resolving import find_collection, home_of
+from runhaven.artifacts.retention import retention_of
 from runhaven.errors import NotFoundError, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +47,11 @@ class Artifacts(Sequence[Artifact]):
 
 
 class ArtifactCollection:
-    """All versions of one artifact, or a collection of links. What is assigned is kept by `save()`."""
+    """All versions of one artifact, or a collection of links. What is assigned is kept by `save()`.
+
+    Attributes:
+        retention: Which versions it keeps.
+    """
 
     def __init__(self, collection: Collection) -> None:
         """Hold a collection that is in the store."""
@@ -56,7 +61,8 @@ class ArtifactCollection:
         state = collection.events.read()
         self._description: str | None = state.set_fields(None).get("description")
         self._tags = sorted(tag for tag, is_on in state.tags_of(None).items() if is_on)
-        self._kept = self._description, list(self._tags)
+        self.retention = retention_of(state)
+        self._kept = self._description, list(self._tags), self.retention
 
     @property
     def id(self) -> str:
@@ -135,23 +141,25 @@ class ArtifactCollection:
     versions = artifacts
 
     def save(self) -> None:
-        """Keep what was assigned to name, description and tags.
+        """Keep what was assigned to name, description, tags and retention.
 
         Raises:
             UsageError: If a tag cannot be one, or the name belongs to another artifact.
             OSError: If the store cannot be written.
         """
-        tags, (description, before) = check_aliases(self._tags, kind="tag"), self._kept
+        tags, (description, before, rules) = check_aliases(self._tags, kind="tag"), self._kept
         if self._name != self._collection.place.name:
             self._collection.rename(self._name)
         events: list[dict[str, Any]] = []
         if self._description != description:
             events.append({"event": "set", "version": None, "fields": {"description": self._description}})
+        if self.retention != rules:
+            events.append({"event": "set", "version": None, "fields": {"retention": self.retention.to_json()}})
         changed = dict.fromkeys(set(tags) - set(before), True) | dict.fromkeys(set(before) - set(tags), False)
         if changed:
             events.append({"event": "tags", "version": None, "tags": changed})
         committing.append(self._collection, events, self._collection.events.read())
-        self._kept = self._description, list(tags)
+        self._kept = self._description, list(tags), self.retention
 
     def delete(self) -> None:
         """Delete all versions, whatever their aliases. Their numbers stay taken, should the name be used again.

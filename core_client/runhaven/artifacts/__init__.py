@@ -1,6 +1,7 @@
 """Artifacts: named, versioned sets of files, each stored once by its content."""
 
 from runhaven.artifacts.artifact import Artifact
+from runhaven.artifacts.retention import Retention
 from runhaven.artifacts.ttl import ArtifactTTL
 
-__all__ = ["Artifact", "ArtifactTTL"]
+__all__ = ["Artifact", "ArtifactTTL", "Retention"]

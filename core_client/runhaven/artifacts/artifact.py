@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from runhaven.artifacts import committing, linking
 from runhaven.artifacts.bringing import Bringing
 from runhaven.artifacts.collection import Collection
+from runhaven.artifacts.difference import compare
 from runhaven.artifacts.manifest import Manifest
 from runhaven.artifacts.names import check_aliases, check_name
 from runhaven.artifacts.resolving import Home, home_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from runhaven.api.lineage import Check, Direction, Lineage
     from runhaven.api.run import Run
     from runhaven.artifacts.collection import Place, Version
+    from runhaven.artifacts.difference import Difference
 
 
 class Artifact(Bringing):
@@ -256,6 +258,14 @@ class Artifact(Bringing):
         self._version = collection.version(version.number)
 
     # Relations
+
+    def diff(self, other: Artifact) -> Difference:
+        """Return how it differs from another artifact: which files were added, removed or changed since that one.
+
+        Raises:
+            StoreError: If the store has lost what one of them holds.
+        """
+        return compare(other.manifest, self.manifest, (other.metadata, self.metadata))
 
     def link(self, target_path: str, aliases: Iterable[str] | None = None) -> Artifact:
         """Link the version into a collection of links; see `run.link_artifact`.

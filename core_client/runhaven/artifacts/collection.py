@@ -63,7 +63,7 @@ class Version:
         file_count: How many they are.
         description: A text.
         metadata: Anything, as JSON.
-        ttl_s: How long it shall be kept, in seconds.
+        ttl_s: How long it shall be kept, in seconds; 0 without an end, None for as long as the collection says.
         created: When it was claimed, microseconds since the epoch.
         run: The run that logged it: ulid, entity, project, id, name and step; None without one.
         user: Who logged it.

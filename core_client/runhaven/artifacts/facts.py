@@ -9,6 +9,7 @@ from runhaven.artifacts.collection import Place
 from runhaven.artifacts.contents import Contents
 from runhaven.artifacts.fetching import read_manifest
 from runhaven.artifacts.names import check_aliases
+from runhaven.artifacts.retention import retention_of
 from runhaven.artifacts.ttl import ArtifactTTL
 from runhaven.errors import StoreError, UsageError
 from runhaven.value import from_json, to_json
@@ -30,7 +31,7 @@ class Facts(Contents):
         self._name, self._kind = name, kind
         self._description: str | None = None
         self._metadata: dict[str, Any] = {}
-        self._ttl: timedelta | None = None
+        self._ttl: timedelta | ArtifactTTL | None = ArtifactTTL.INHERIT
         self._aliases: list[str] = []
         self._tags: list[str] = []
         self._collection: Collection | None = None
@@ -53,7 +54,7 @@ class Facts(Contents):
         said |= state.set_fields(version.number)
         self._description = said["description"]
         self._metadata = from_json(said["metadata"])
-        self._ttl = None if said["ttl_s"] is None else timedelta(seconds=said["ttl_s"])
+        self._ttl = ArtifactTTL.INHERIT if said["ttl_s"] is None else timedelta(seconds=said["ttl_s"]) or None
         self._aliases = collection.aliases_of(version.number, state)
         self._tags = sorted(tag for tag, is_on in state.tags_of(version.number).items() if is_on)
         self._kept = self._said()
@@ -63,10 +64,16 @@ class Facts(Contents):
         return {
             "description": self._description,
             "metadata": to_json(self._metadata),
-            "ttl_s": None if self._ttl is None else self._ttl.total_seconds(),
+            "ttl_s": self._ttl_s(),
             "aliases": list(self._aliases),
             "tags": list(self._tags),
         }
+
+    def _ttl_s(self) -> float | None:
+        """Return the time to live as the store holds it: 0 for no end, None for what the collection says."""
+        if isinstance(self._ttl, ArtifactTTL):
+            return None
+        return 0.0 if self._ttl is None else self._ttl.total_seconds()
 
     def _logged(self, what: str) -> tuple[Collection, Version]:
         """Return the version; UsageError if it was not logged."""
@@ -197,15 +204,20 @@ class Facts(Contents):
 
     @property
     def ttl(self) -> timedelta | None:
-        """How long it shall be kept; None without an end."""
-        return self._ttl
+        """How long it is kept after it was logged, by its own rule or its collection's; None without an end.
+
+        Once that is over, `runhaven gc` deletes it. Assign `ArtifactTTL.INHERIT` to leave it to the collection.
+        """
+        if not isinstance(self._ttl, ArtifactTTL):
+            return self._ttl
+        return retention_of(self._collection.events.read()).ttl if self._collection else None
 
     @ttl.setter
     def ttl(self, ttl: timedelta | ArtifactTTL | None) -> None:
         if isinstance(ttl, timedelta) and ttl <= timedelta():
             message = f"ttl={ttl} lies in the past; give a time above 0, or None for no end."
             raise UsageError(message)
-        self._ttl = None if isinstance(ttl, ArtifactTTL) else ttl
+        self._ttl = ttl
 
     @property
     def aliases(self) -> list[str]:

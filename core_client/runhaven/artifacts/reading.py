@@ -28,8 +28,8 @@ class BlobFile(io.RawIOBase):
         super().__init__()
         self._parts = parts
         self._paths = [blobs.path(part.sha256) for part in parts]
-        for part, path in zip(parts, self._paths, strict=True):
-            if not path.is_file():
+        for part in parts:
+            if not blobs.has(part.sha256):
                 raise missing(entry, part)
         self._starts = [0, *accumulate(part.size for part in parts)]
         self._at = 0

@@ -60,6 +60,11 @@ class SealedRun:
         for segment in self.segments:
             yield from segment.lines()
 
+    def texts(self) -> Iterator[str]:
+        """Yield the text of every cell that is no number, as it is stored."""
+        for segment in self.segments:
+            yield from segment.texts()
+
     def all_series(self) -> Iterator[SeriesIndex]:
         """Yield each series of each segment."""
         for segment in self.segments:

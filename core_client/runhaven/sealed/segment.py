@@ -160,6 +160,10 @@ class Segment:
         found: dict[str, Any] = {name: _numbers(table, name) for name in ("row", "step", "time")}
         return found | {"value": table["value"].to_pylist()}
 
+    def texts(self) -> list[str]:
+        """Return the text of every cell that is no number, as it is stored."""
+        return self._text_table()["value"] if self._path("values.parquet").exists() else []
+
     # Events
 
     def replay(self) -> Iterator[RowBlock | Event]:

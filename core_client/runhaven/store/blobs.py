@@ -15,6 +15,9 @@ from runhaven.platform.files import copy_file, sync_file, sync_filesystem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+GRAVE = ".dying-"
+"""What the name of a blob that is being deleted begins with; should its deleter be killed, whoever needs it takes it from there."""
+
 
 class Blob(NamedTuple):
     """What names a blob.
@@ -51,8 +54,9 @@ class Blobs:
         return self._root / sha256[:2] / sha256
 
     def has(self, sha256: str) -> bool:
-        """Tell whether a blob is there."""
-        return self.path(sha256).is_file()
+        """Tell whether a blob is there, be it that a collection of waste was about to take it."""
+        path = self.path(sha256)
+        return path.is_file() or self._bring_back(path)
 
     def find(self, reference: Mapping[str, Any]) -> Path:
         """Return where the bytes that a reference in a row names lie.
@@ -62,8 +66,8 @@ class Blobs:
         """
         sha256 = reference.get("sha256")
         with contextlib.suppress(ValueError):
-            if isinstance(sha256, str) and (path := self.path(sha256)).is_file():
-                return path
+            if isinstance(sha256, str) and self.has(sha256):
+                return self.path(sha256)
         message = f"the store holds no bytes for {dict(reference)}."
         raise NotFoundError(message)
 
@@ -131,14 +135,69 @@ class Blobs:
     def touch(self, blob: Blob) -> bool:
         """Say that a blob is wanted, so that a collection of waste spares it; False if it is not there whole."""
         path = self.path(blob.sha256)
-        try:
-            if path.stat().st_size != blob.size:
+        while True:
+            try:
+                if path.stat().st_size != blob.size:
+                    return False
+                os.utime(path)
+            except FileNotFoundError:
+                if not self._bring_back(path):
+                    return False
+            except PermissionError:
+                # Somebody else's: only a copy of our own can be made to look wanted.
+                return self._copy_own(path)
+            except OSError:
                 return False
+            else:
+                return True
+
+    def _copy_own(self, path: Path) -> bool:
+        partial = self._partial()
+        try:
+            copy_file(path, partial)
+            partial.replace(path)
         except OSError:
             return False
-        with contextlib.suppress(OSError):
-            os.utime(path)
+        finally:
+            partial.unlink(missing_ok=True)
         return True
+
+    # Away with them
+
+    def bury(self, sha256: str, before_s: float) -> bool:
+        """Delete a blob unless somebody wanted it since a time, be it at this very moment; tell whether it went.
+
+        It gets another name first. Whoever wants it from then on finds it gone, and brings it back or writes it anew; who
+        wanted it before has left a mark on it, and it is given its name again.
+
+        Raises:
+            OSError: If the store cannot be written.
+        """
+        path = self.path(sha256)
+        grave = _grave(path)
+        try:
+            path.replace(grave)
+            is_wanted = grave.stat().st_mtime >= before_s
+        except FileNotFoundError:
+            return False
+        if is_wanted:
+            self._bring_back(path)
+        grave.unlink(missing_ok=True)
+        return not is_wanted
+
+    def _bring_back(self, path: Path) -> bool:
+        """Give a blob its name again; False if it is not there any more."""
+        try:
+            os.link(_grave(path), path)
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            return path.exists()
+        except OSError:
+            # A file system without links.
+            with contextlib.suppress(FileNotFoundError):
+                _grave(path).replace(path)
+        return path.exists()
 
     def _partial(self) -> Path:
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -149,3 +208,8 @@ class Blobs:
         target = self.path(blob.sha256)
         target.parent.mkdir(mode=0o700, exist_ok=True)
         partial.replace(target)
+
+
+def _grave(path: Path) -> Path:
+    """Return what a blob is called while it is being deleted."""
+    return path.with_name(GRAVE + path.name)

@@ -33,6 +33,43 @@ print(artifact.version)
 """
 
 
+MANY = """
+import sys, runhaven
+from pathlib import Path
+from runhaven.artifacts.resolving import Home
+print("ready", flush=True)
+sys.stdin.readline()
+for number in map(int, sys.argv[2:]):
+    artifact = runhaven.Artifact("data", "dataset", metadata={"n": number})
+    with artifact.new_file("x.txt") as file:
+        file.write(str(number))
+    artifact.commit(Home(Path(sys.argv[1]), "me", "p"), aliases=["last"])
+    print(artifact.version, artifact.digest)
+"""
+
+SMALL_DISK = """
+import random, sys, warnings, runhaven
+from pathlib import Path
+from runhaven.artifacts.checking import check_store
+from runhaven.store.blobs import Blobs
+folder, store = Path(sys.argv[1]) / "files", Path(sys.argv[1]) / "store"
+folder.mkdir()
+def log(mib):
+    (folder / "x.bin").write_bytes(random.Random(mib).randbytes(mib << 20))
+    artifact = runhaven.Artifact("data", "dataset")
+    artifact.add_dir(folder)
+    return run.log_artifact(artifact)
+with runhaven.init(entity="me", project="p", dir=store) as run:
+    states = [log(9).state, log(30).state]
+    (folder / "x.bin").unlink()
+    for path in Blobs(store).all():
+        path.name.startswith(".") and path.unlink()
+    states.append(log(10).state)
+found = runhaven.Api(store).artifacts("dataset", "me/p/data")
+print(*states, *(one.version for one in found), *(fault for one in found for fault in check_store(one.manifest, Blobs(store))))
+"""
+
+
 def start(folder, store) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", LOG, folder, store],
@@ -107,6 +144,59 @@ def test_a_killed_process_leaves_no_half_version(store, folder):
     assert killed > 0
     assert last.version == out.split()[-1]
     assert not check_store(last.manifest, Blobs(store))
+
+
+def test_a_full_disk_costs_one_version_alone(tmp_path):
+    """What does not fit on the disk is no version, and said once; what was there is whole, and once there is room it goes on."""
+    mount = 'mount -t tmpfs -o size=64m small "$1" && exec "$2" -c "$3" "$1"'
+    command = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        mount,
+        "sh",
+        tmp_path,
+        sys.executable,
+        SMALL_DISK,
+    ]
+    environment = os.environ | {"RUNHAVEN_SILENT": "0"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if "unshare" in done.stderr or "mount:" in done.stderr:
+        pytest.skip("mounting a file system is not allowed here")
+
+    assert done.stdout.split() == ["COMMITTED", "FAILED", "COMMITTED", "v1", "v0"], done.stderr
+    assert done.stderr.count("could not be logged") == 1
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_two_processes_log_one_name_a_hundred_times(store, tmp_path, seed):
+    """Two processes that log one name at once, 100 times, some of it the same: no version is lost, doubled or torn."""
+    chance = random.Random(seed)
+    contents = [[chance.randrange(150) for _ in range(100)] for _ in range(2)]
+    processes = [
+        subprocess.Popen([sys.executable, "-c", MANY, store, *map(str, mine)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for mine in contents
+    ]  # fmt: skip
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in processes:
+        go(process)
+    said = [[line.split() for line in process.communicate()[0].splitlines()] for process in processes]
+    found = {one.version: one for one in runhaven.Api().artifacts("dataset", "me/p/data")}
+    wanted = {number for mine in contents for number in mine}
+
+    assert [len(lines) for lines in said] == [100, 100]
+    assert {int(one.metadata["n"]) for one in found.values()} == wanted
+    assert set(found) == {f"v{number}" for number in range(len(wanted))}
+    for mine, lines in zip(contents, said, strict=True):
+        assert [found[version].metadata["n"] for version, _ in lines] == mine
+        assert [found[version].digest for version, _ in lines] == [digest for _, digest in lines]
+    for artifact in found.values():
+        assert not check_store(artifact.manifest, Blobs(store))
 
 
 def test_every_flipped_bit_is_found(run, folder, store):
