@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from runhaven.journal.record import bounds
+from runhaven.journal.column import bounds
 from runhaven.store.table import Tables
 from runhaven.value import to_cell
 

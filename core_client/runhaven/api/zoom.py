@@ -113,11 +113,13 @@ def zoom(  # noqa: PLR0913 - what a chart asks for
     if live is not None:
         parts.append(_cut_points(live, axis, bounds))
     found = [part for part in parts if part is not None]
-    if len(found) < len(parts) or not found:
-        return None
-    if len(found) == 1:
-        return found[0]
-    items = [Items.of(part) if isinstance(part, Points) else part for part in found]
+    return _together(found) if found and len(found) == len(parts) else None
+
+
+def _together(parts: list[Items | Points]) -> Items | Points:
+    if len(parts) == 1:
+        return parts[0]
+    items = [Items.of(part) if isinstance(part, Points) else part for part in parts]
     return Items(*map(np.concatenate, zip(*items, strict=True)))
 
 

@@ -12,12 +12,14 @@ import zlib
 from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
-from runhaven.journal.layout import CHECKSUM_SIZE, HEAD, STEP_AND_TIME, merge_planes, native_array, split_planes
+from runhaven.journal.column import consecutive, merge_planes, native, split_planes
+from runhaven.journal.layout import CHECKSUM_SIZE, HEAD, STEP_AND_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from runhaven.journal.layout import Layout
+    from runhaven.journal.record import Numbers
 
 MAGIC = b"RHJ1"
 HEADER_KIND, BATCH_KIND, END_KIND = 0, 1, 2
@@ -195,7 +197,8 @@ def unpack_section(section: Section, data: bytes | memoryview) -> bytes | memory
     if not section.flags & _COMPRESSED:
         return data
     try:
-        raw = zlib.decompressobj().decompress(data, section.raw_length + 1)
+        # Told the length, it takes the memory once.
+        raw = zlib.decompress(data, bufsize=max(1, section.raw_length))
     except zlib.error as error:
         raise ValueError(str(error)) from error
     if len(raw) != section.raw_length:
@@ -219,7 +222,7 @@ def last_row(section: Section, data: bytes | memoryview, *, first: int) -> int:
     return first + int.from_bytes(start, "little") + section.rows - 1
 
 
-def split_rows(section: Section, data: bytes | memoryview, *, first: int) -> tuple[array[int], memoryview]:
+def split_rows(section: Section, data: bytes | memoryview, *, first: int) -> tuple[Numbers, memoryview]:
     """Return the record numbers and the transposed bodies of a rows section.
 
     Raises:
@@ -233,8 +236,8 @@ def split_rows(section: Section, data: bytes | memoryview, *, first: int) -> tup
         raise ValueError(message)
     if not is_scattered:
         start = first + int.from_bytes(raw[:4], "little")
-        return array("Q", range(start, start + rows)), raw[4:]
-    offsets = native_array("I", merge_planes(raw[: 4 * rows], width=4))
+        return consecutive(start, rows), raw[4:]
+    offsets = native("I", merge_planes(raw[: 4 * rows], width=4))
     return array("Q", [first + offset for offset in offsets]), raw[4 * rows :]
 
 

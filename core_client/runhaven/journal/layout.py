@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import json
 import struct
-import sys
 from array import array
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from runhaven.journal.column import merge_planes, native, split_planes
 from runhaven.journal.record import RowBlock, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from runhaven.journal.record import CellType, Column
+    from runhaven.journal.record import CellType, Column, Numbers
 
 EVENT_TAG = 0xFFFFFFFF
 SCHEMA_TAG = 0xFFFFFFFE
@@ -147,30 +147,7 @@ def _places(schema: Schema) -> tuple[list[int], list[int]]:
     return words, flags
 
 
-def split_planes(data: bytes, *, width: int) -> bytes:
-    """Return byte 0 of every value of `width` bytes, then byte 1 of every one, and so on."""
-    return b"".join([data[byte::width] for byte in range(width)])
-
-
-def merge_planes(planes: bytes | memoryview, *, width: int) -> bytearray:
-    """Undo `split_planes`."""
-    count = len(planes) // width
-    data = bytearray(count * width)
-    for byte in range(width):
-        data[byte::width] = planes[byte * count : (byte + 1) * count]
-    return data
-
-
-def native_array(code: str, data: bytes | bytearray | memoryview) -> array[Any]:
-    """Return the little-endian numbers that lie in `data`."""
-    numbers: array[Any] = array(code)
-    numbers.frombytes(data)
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers
-
-
-def block_from_planes(writer: str, layout: Layout, numbers: array[int], planes: bytes | memoryview) -> RowBlock:
+def block_from_planes(writer: str, layout: Layout, numbers: Numbers, planes: bytes | memoryview) -> RowBlock:
     """Rebuild rows of a fixed layout from what `Layout.transpose` made.
 
     Args:
@@ -193,7 +170,7 @@ def block_from_planes(writer: str, layout: Layout, numbers: array[int], planes: 
 
 
 def _block_from_columns(
-    writer: str, layout: Layout, numbers: array[int], words: bytes | bytearray, flags: bytes | memoryview
+    writer: str, layout: Layout, numbers: Numbers, words: bytes | bytearray | memoryview, flags: bytes | memoryview
 ) -> RowBlock:
     rows = len(numbers)
     view = memoryview(words)
@@ -204,15 +181,13 @@ def _block_from_columns(
             columns.append(bytearray(flags[flag_place : flag_place + rows]))
             flag_place += rows
         else:
-            columns.append(native_array(_CODES[kind], view[place : place + 8 * rows]))
+            columns.append(native(_CODES[kind], view[place : place + 8 * rows]))
             place += 8 * rows
-    steps, times = native_array("q", view[: 8 * rows]), native_array("q", view[8 * rows : 16 * rows])
+    steps, times = native("q", view[: 8 * rows]), native("q", view[8 * rows : 16 * rows])
     return RowBlock(writer, layout.schema, numbers, steps, times, tuple(columns))
 
 
-def block_from_bodies(
-    writer: str, layout: Layout, numbers: array[int], bodies: Sequence[bytes | memoryview]
-) -> RowBlock:
+def block_from_bodies(writer: str, layout: Layout, numbers: Numbers, bodies: Sequence[bytes | memoryview]) -> RowBlock:
     """Rebuild rows of any layout from their bodies.
 
     Raises:
@@ -226,9 +201,7 @@ def block_from_bodies(
     return _block_from_rows(writer, layout, numbers, bodies)
 
 
-def _block_from_rows(
-    writer: str, layout: Layout, numbers: array[int], bodies: Sequence[bytes | memoryview]
-) -> RowBlock:
+def _block_from_rows(writer: str, layout: Layout, numbers: Numbers, bodies: Sequence[bytes | memoryview]) -> RowBlock:
     unpack = struct.Struct("<qq" + "".join(_CODES[kind] for _, kind in layout.schema.cells))
     try:
         rows = [(unpack.unpack_from(body), body) for body in bodies]

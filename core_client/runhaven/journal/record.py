@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -13,7 +12,9 @@ if TYPE_CHECKING:
 CellType: TypeAlias = Literal["f", "i", "b", "s", "j"]
 """f: IEEE 754 double, i: signed 64-bit integer, b: bool, s: UTF-8 string, j: JSON value."""
 
-Column: TypeAlias = "array[float] | array[int] | bytearray | list[Any]"
+Numbers: TypeAlias = "array[int] | memoryview[int]"
+
+Column: TypeAlias = "Numbers | array[float] | memoryview[float] | bytearray | list[Any]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +39,17 @@ class RowBlock:
     Attributes:
         writer: Name of the writer; names sort by the time their writers started.
         schema: Keys and types of the columns.
-        numbers: Record number of each row, ascending (typecode "Q").
-        steps: Step of each row (typecode "q").
-        times: Wall time of each row, microseconds since the epoch (typecode "q").
-        columns: One column a cell: array "d" for f, array "q" for i, bytearray of 0 and 1 for b, list for s and j.
+        numbers: Record number of each row, ascending (format "Q").
+        steps: Step of each row (format "q").
+        times: Wall time of each row, microseconds since the epoch (format "q").
+        columns: One column a cell: numbers of format "d" for f, "q" for i, bytearray of 0 and 1 for b, list for s and j.
     """
 
     writer: str
     schema: Schema
-    numbers: array[int]
-    steps: array[int]
-    times: array[int]
+    numbers: Numbers
+    steps: Numbers
+    times: Numbers
     columns: tuple[Column, ...]
 
     def __len__(self) -> int:
@@ -62,15 +63,6 @@ class RowBlock:
             return self
         columns = tuple(column[start:] for column in self.columns)
         return RowBlock(self.writer, self.schema, self.numbers[start:], self.steps[start:], self.times[start:], columns)
-
-
-def bounds(numbers: array[int]) -> tuple[int, int]:
-    """Return the least and the greatest of some numbers, quicker where somebody has imported numpy anyway."""
-    numpy: Any = sys.modules.get("numpy")
-    if numpy is None:
-        return min(numbers), max(numbers)
-    column = numpy.frombuffer(numbers, numbers.typecode)
-    return int(column.min()), int(column.max())
 
 
 @dataclass(frozen=True, slots=True)

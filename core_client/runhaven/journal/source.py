@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runhaven.journal.frame import Frame, Section
 
 _CHUNK = 256 << 10
+_ZEROS = bytes(_CHUNK)
 _SEARCH_CHUNK = 4 << 20
 _SETTLED_S = 2.0
 
@@ -188,7 +189,7 @@ class TailSource:
             data = _read(file, self._position, _CHUNK)
             found, length = scan(data, first=self.first, seed=self._seed)
             if not found:
-                data += _read(file, self._position + len(data), -1)
+                data += _read_written(file, self._position + len(data))
                 found, length = scan(data, first=self.first, seed=self._seed)
             if found:
                 self._position += length
@@ -225,6 +226,20 @@ def _find_frame(data: bytes, *, seed: int) -> int | None:
             return found
         found = data.find(MAGIC, found + 1)
     return None
+
+
+def _read_written(file: BinaryIO, offset: int) -> bytes:
+    """Return what lies from `offset` on, and few of the zeros at its end: most of a segment may be zeros."""
+    parts: list[bytes] = []
+    written = 0
+    while part := _read(file, offset + len(parts) * _CHUNK, _CHUNK):
+        parts.append(part)
+        if part != _ZEROS[: len(part)]:
+            # A record may end in zeros.
+            written = len(parts) + 1
+        if len(part) < _CHUNK:
+            break
+    return b"".join(parts[:written])
 
 
 def _read(file: BinaryIO, offset: int, length: int) -> bytes:

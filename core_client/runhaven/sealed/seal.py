@@ -151,7 +151,7 @@ def _read(run: RunDirectory, before: Manifest) -> _Work | None:
         if not isinstance(record, RowBlock):
             events.append(record)
         elif not (view.sessions[record.writer].is_inherited and record.schema.stream.startswith("node=")):
-            tables.add(record)
+            tables.add([record])
             recent.append(record.since(view.sessions[record.writer].snapshot))
     last_us = {writer: session.last_us for writer, session in view.sessions.items()}
     name = _name(before.positions, positions)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from runhaven.journal.record import bounds
+from runhaven.journal.column import bounds
 from runhaven.value import from_json
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Iterator
 
     from runhaven.journal.record import CellType, Column, RowBlock, Schema
@@ -23,8 +23,9 @@ class _Growing:
     __slots__ = ("_parts", "_whole")
 
     def __init__(self, column: Any) -> None:
-        self._whole: Any = column
-        self._parts: list[Any] = []
+        # A block's numbers may be a view, which cannot grow.
+        self._parts: list[Any] = [column] if isinstance(column, memoryview) else []
+        self._whole: Any = array(column.format) if self._parts else column
 
     def add(self, column: Any) -> None:
         self._parts.append(column)
@@ -42,18 +43,23 @@ class _Growing:
             return None
         for at, part in enumerate(parts):
             try:
-                self._whole.extend(part)
+                self._extend(part)
             except BufferError:
                 return _joined([self._whole, *parts[at:]])
         return self._whole
 
+    def _extend(self, part: Any) -> None:
+        if isinstance(part, memoryview):
+            self._whole.frombytes(part.cast("B"))
+        else:
+            self._whole.extend(part)
+
 
 def _joined(parts: list[Any]) -> Any:
+    if isinstance(parts[0], bytearray):
+        return bytearray().join(parts)
     whole: Any = parts[0][:0]
-    if isinstance(whole, bytearray):
-        whole.extend(b"".join(parts))
-    else:
-        whole.frombytes(b"".join(parts))
+    whole.frombytes(b"".join(parts))
     return whole
 
 
@@ -158,15 +164,15 @@ class SeriesEntry:
     last: Any = None
     last_us: int = -1
 
-    def add(self, block: RowBlock | Table, index: int, steps: tuple[int, int]) -> None:
-        """Take in a column of rows whose least and greatest steps are `steps`."""
-        self.count += len(block)
+    def add(self, newest: RowBlock | Table, index: int, count: int, steps: tuple[int, int]) -> None:
+        """Take in a column of so many rows, whose least and greatest steps are `steps`; the newest ends `newest`."""
+        self.count += count
         self.step_min = min(self.step_min, steps[0])
         self.step_max = max(self.step_max, steps[1])
-        if block.times[-1] >= self.last_us:
-            self.type = block.schema.cells[index][1]
-            self.last = cell(self.type, block.columns[index][-1])
-            self.last_us = block.times[-1]
+        if newest.times[-1] >= self.last_us:
+            self.type = newest.schema.cells[index][1]
+            self.last = cell(self.type, newest.columns[index][-1])
+            self.last_us = newest.times[-1]
 
     def add_corrected(self, block: RowBlock | Table, index: int, fixes: Fixes) -> None:
         """Take in a column of rows of which some were corrected."""
@@ -202,40 +208,46 @@ class Tables:
         self._edits = edits
         self._tables: dict[tuple[str, Schema], Table] = {}
 
-    def add(self, block: RowBlock) -> None:
-        """Take in the next block of its writer."""
-        place = (block.writer, block.schema)
+    def add(self, blocks: Sequence[RowBlock]) -> None:
+        """Take in the next blocks of one writer, all of one schema."""
+        place = (blocks[0].writer, blocks[0].schema)
         table = self._tables.get(place)
         is_new = table is None
         if table is None:
-            table = self._tables[place] = Table(block, self._edits)
-        else:
+            table = self._tables[place] = Table(blocks[0], self._edits)
+        for block in blocks[1:] if is_new else blocks:
             table.extend(block)
         if self._edits.renames:
-            schema, kept = self._edits.shown(block.schema)
-            block = replace(block, schema=schema, columns=tuple(block.columns[at] for at in kept))
-        self._index(table, block, is_new=is_new)
+            schema, kept = self._edits.shown(blocks[0].schema)
+            blocks = [
+                replace(block, schema=schema, columns=tuple(block.columns[at] for at in kept)) for block in blocks
+            ]
+        self._index(table, blocks, is_new=is_new)
 
     def take(self, table: Table) -> None:
         """List the series of a table of another's, whose names are those of by now."""
-        self._index(table, table, is_new=True)
+        self._index(table, [table], is_new=True)
 
     def reindex(self) -> None:
         """Give the series the names and the points that they have by now."""
         self.series = {}
         for table in self._tables.values():
             table.show(self._edits)
-            self._index(table, table, is_new=True)
+            self._index(table, [table], is_new=True)
 
-    def _index(self, table: Table, rows: RowBlock | Table, *, is_new: bool) -> None:
-        stream, steps = table.schema.stream, bounds(rows.steps)
+    def _index(self, table: Table, parts: Sequence[RowBlock | Table], *, is_new: bool) -> None:
+        stream, count = table.schema.stream, sum(map(len, parts))
+        ends = [bounds(rows.steps) for rows in parts]
+        steps = min(least for least, _ in ends), max(greatest for _, greatest in ends)
+        newest = max(reversed(parts), key=lambda rows: rows.times[-1])
         for index, (key, kind) in enumerate(table.schema.cells):
             entry = self.series.setdefault((stream, key), SeriesEntry(stream, key, kind, []))
             fixes = self._edits.of(stream, key, table.writer)
             if fixes is None:
-                entry.add(rows, index, steps)
+                entry.add(newest, index, count, steps)
             else:
-                entry.add_corrected(rows, index, fixes)
+                for rows in parts:
+                    entry.add_corrected(rows, index, fixes)
             if is_new:
                 entry.places.append((table, index))
 

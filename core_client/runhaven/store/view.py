@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from runhaven.journal.column import bounds
 from runhaven.journal.reader import JournalReader
-from runhaven.journal.record import Damage, Event, RowBlock, bounds
+from runhaven.journal.record import Damage, Event, RowBlock
 from runhaven.metric import SUMMARIES, Aggregate, keeps_plain_value, metric_from_event, rule_for
 from runhaven.store.console import Console
 from runhaven.store.edits import Correction, Edits
@@ -19,7 +21,7 @@ from runhaven.store.usage import to_summary, usage_of
 from runhaven.value import from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from runhaven.journal.record import Column
     from runhaven.metric import Metric
@@ -135,8 +137,8 @@ class RunView:
             self._edits_known = known
             self.tables.reindex()
         # A batch's events come before its rows: only now is it known which rows a snapshot sums up already.
-        for block in blocks:
-            self._add(block)
+        for _, alike in groupby(blocks, key=lambda block: (block.writer, block.schema)):
+            self._add(list(alike))
         self.console.add(self._new_lines)
         self._new_lines = []
         for found in (self.alerts, self.artifacts, self.exceptions, self.config_history, self.changes):
@@ -145,29 +147,37 @@ class RunView:
 
     # Rows
 
-    def _add(self, block: RowBlock) -> None:
-        session = self.sessions[block.writer]
-        is_of_machine = block.schema.stream.startswith("node=")
+    def _add(self, blocks: Sequence[RowBlock]) -> None:
+        """Take in blocks of one writer and schema; opening a long run brings hundreds of them at once."""
+        writer, schema = blocks[0].writer, blocks[0].schema
+        session = self.sessions[writer]
+        is_of_machine = schema.stream.startswith("node=")
         if self._keeps_rows and not (is_of_machine and session.is_inherited):
-            self.tables.add(block)
-        if is_of_machine or block.writer < self._rewound_by:
+            self.tables.add(blocks)
+        if is_of_machine or writer < self._rewound_by:
             return
-        greatest = bounds(block.steps)[1]
+        greatest = max(bounds(block.steps)[1] for block in blocks)
         self.last_step = greatest if self.last_step is None else max(self.last_step, greatest)
-        recent = block.since(session.snapshot)
-        if not len(recent):
+        recent = [block for block in (block.since(session.snapshot) for block in blocks) if len(block)]
+        if not recent:
             return
         if session.is_edit:
+            self._note_rows(session, blocks)
+        newest = max(recent, key=lambda block: (block.times[-1], block.numbers[-1]))
+        stamp = Stamp(newest.times[-1], writer, newest.numbers[-1])
+        for index, (key, kind) in enumerate(schema.cells):
+            self._computed.put(key, cell(kind, newest.columns[index][-1]), stamp)
+            rule = rule_for(self.rules, key)
+            if rule is not None and rule.summary and kind in "fib" and writer >= self._summed_up_by:
+                for block in recent:
+                    self._aggregate(key, rule, block, block.columns[index])
+                    if session.is_edit:
+                        self._late.setdefault(key, []).extend(block.columns[index])
+
+    def _note_rows(self, session: Session, blocks: Sequence[RowBlock]) -> None:
+        for block in blocks:
             keys, steps = [key for key, _ in block.schema.cells], sorted(set(block.steps))
             self._note(session, {"event": "log", "time": block.times[-1], "keys": keys, "steps": steps})
-        stamp = Stamp(recent.times[-1], recent.writer, recent.numbers[-1])
-        for (key, kind), column in zip(recent.schema.cells, recent.columns, strict=True):
-            self._computed.put(key, cell(kind, column[-1]), stamp)
-            rule = rule_for(self.rules, key)
-            if rule is not None and rule.summary and kind in "fib" and recent.writer >= self._summed_up_by:
-                self._aggregate(key, rule, recent, column)
-                if session.is_edit:
-                    self._late.setdefault(key, []).extend(column)
 
     def _aggregate(self, key: str, rule: Metric, block: RowBlock, column: Column) -> None:
         """Sum up a column; a rule holds for the rows that its writer wrote after it, and for later writers'."""

@@ -18,9 +18,7 @@ from runhaven.journal.layout import (
     block_from_planes,
     decode_json,
     encode_json,
-    merge_planes,
     parse_layout,
-    split_planes,
 )
 from runhaven.journal.record import Schema
 
@@ -110,16 +108,6 @@ def test_a_schema_comes_back_from_its_record(table: tuple[Layout, list[tuple[int
     found = parse_layout(layout.describe())
 
     assert (found.id, found.schema) == (layout.id, layout.schema)
-
-
-def test_planes_take_the_bytes_apart_and_together() -> None:
-    """Splitting into byte planes and merging them are each other's inverse."""
-    data = bytes(range(24))
-
-    planes = split_planes(data, width=8)
-
-    assert planes[:3] == bytes([0, 8, 16])
-    assert merge_planes(planes, width=8) == data
 
 
 @pytest.mark.parametrize(
