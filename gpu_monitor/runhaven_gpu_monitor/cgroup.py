@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from runhaven_gpu_monitor.kernel_file import read_text
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -53,12 +55,22 @@ def memory_limit(root: str = "/") -> Limit | None:
     return _tightest((_memory_maximum(level, names), partial(_memory_used, level, names)) for level in levels)
 
 
+def own_group(root: str = "/") -> str | None:
+    """Return the directory of this process's group of version 2, or None where there is none.
+
+    Args:
+        root: Where `proc` and `sys` lie.
+    """
+    groups = _Groups(root)
+    return next(groups.levels("")) if groups.is_v2 else None
+
+
 class _Groups:
     def __init__(self, root: str) -> None:
         self._mount = os.path.join(root, "sys/fs/cgroup")
         self.is_v2 = os.path.exists(os.path.join(self._mount, "cgroup.controllers"))
         self._paths: dict[str, str] = {}
-        for line in (_text(os.path.join(root, "proc/self/cgroup")) or "").splitlines():
+        for line in (read_text(os.path.join(root, "proc/self/cgroup")) or "").splitlines():
             _, names, path = line.split(":", 2)
             self._paths.update(dict.fromkeys(names.split(","), path))
 
@@ -89,7 +101,7 @@ def _tightest(limits: Iterator[tuple[float | None, Callable[[], float]]]) -> Lim
 
 
 def _cpu_quota_v2(level: str) -> float | None:
-    quota, _, period = (_text(os.path.join(level, "cpu.max")) or "max").partition(" ")
+    quota, _, period = (read_text(os.path.join(level, "cpu.max")) or "max").partition(" ")
     return None if quota.strip() == "max" else int(quota) / int(period)
 
 
@@ -98,12 +110,12 @@ def _cpu_used_v2(level: str) -> float:
 
 
 def _cpu_quota_v1(level: str) -> float | None:
-    quota = int(_text(os.path.join(level, "cpu.cfs_quota_us")) or -1)
-    return None if quota <= 0 else quota / int(_text(os.path.join(level, "cpu.cfs_period_us")) or 100_000)
+    quota = int(read_text(os.path.join(level, "cpu.cfs_quota_us")) or -1)
+    return None if quota <= 0 else quota / int(read_text(os.path.join(level, "cpu.cfs_period_us")) or 100_000)
 
 
 def _cpu_used_v1(level: str) -> float:
-    return int(_text(os.path.join(level, "cpuacct.usage")) or 0) / 1e9
+    return int(read_text(os.path.join(level, "cpuacct.usage")) or 0) / 1e9
 
 
 @dataclass(frozen=True)
@@ -118,27 +130,19 @@ _V2_MEMORY = _MemoryFiles("memory.max", "memory.current", "inactive_file")
 
 
 def _memory_maximum(level: str, names: _MemoryFiles) -> float | None:
-    text = (_text(os.path.join(level, names.maximum)) or "max").strip()
+    text = (read_text(os.path.join(level, names.maximum)) or "max").strip()
     return None if text == "max" or int(text) >= _NO_LIMIT else int(text)
 
 
 def _memory_used(level: str, names: _MemoryFiles) -> float:
-    current = int(_text(os.path.join(level, names.current)) or 0)
+    current = int(read_text(os.path.join(level, names.current)) or 0)
     # The kernel drops this part of the page cache before it kills anybody: reading a large file is no memory use.
     return max(0, current - _field(os.path.join(level, "memory.stat"), names.reclaimable))
 
 
 def _field(path: str, name: str) -> int:
-    for line in (_text(path) or "").splitlines():
+    for line in (read_text(path) or "").splitlines():
         key, _, value = line.partition(" ")
         if key == name:
             return int(value)
     return 0
-
-
-def _text(path: str) -> str | None:
-    try:
-        with open(path, encoding="ascii") as file:
-            return file.read()
-    except OSError:
-        return None

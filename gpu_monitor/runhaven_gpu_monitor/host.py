@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from runhaven_gpu_monitor.cgroup import cpu_limit, memory_limit
 from runhaven_gpu_monitor.importing import imports
+from runhaven_gpu_monitor.pressure import Pressure
 from runhaven_gpu_monitor.processes import open_tree
+from runhaven_gpu_monitor.source import Incident
 from runhaven_gpu_monitor.traffic import disk_traffic, network_traffic
 
 if TYPE_CHECKING:
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
     from runhaven_gpu_monitor.traffic import Traffic
 
 _T = TypeVar("_T")
+
+_NEARLY_FULL_PERCENT = 95.0
+_SHARED_MEMORY_TEXT = (
+    "The tmpfs through which data loaders hand over batches is {percent:.0f} % full: their workers soon die of a bus "
+    "error. Give the container more (docker run --shm-size=16g), or use fewer workers or smaller batches."
+)
 
 
 class HostSource:
@@ -40,7 +48,7 @@ class HostSource:
         self._root = root
         self._readings: list[Callable[[], dict[str, float]]] = []
 
-    def open(self, tell: Tell) -> dict[str, Any] | None:  # noqa: ARG002 - nothing of the host is worth a word yet
+    def open(self, tell: Tell) -> dict[str, Any] | None:
         """Note where the counters stand and return the facts about the machine, or None without psutil."""
         with imports:
             try:
@@ -52,7 +60,7 @@ class HostSource:
         memory_bytes = psutil.virtual_memory().total
         cpus = _below(len(_processors(self._pid)), cpu_limit(self._root))
         memory = _below(memory_bytes, memory_limit(self._root))
-        self._readings = list(_working(self._starts(cpus, memory)))
+        self._readings = list(_working(self._starts(cpus, memory, tell)))
         facts: dict[str, Any] = {
             "host": socket.gethostname(),
             "cpu_count": os.cpu_count(),
@@ -75,10 +83,15 @@ class HostSource:
         """Forget the counters."""
         self._readings = []
 
-    def _starts(self, cpus: Limit | None, memory: Limit | None) -> list[Callable[[], Callable[[], dict[str, float]]]]:
+    def _starts(
+        self, cpus: Limit | None, memory: Limit | None, tell: Tell
+    ) -> list[Callable[[], Callable[[], dict[str, float]]]]:
         return [
             lambda: (_LimitedProcessors(cpus) if cpus else _Processors(_processors(self._pid))).read,
             lambda: lambda: _memory(memory),
+            _swap,
+            lambda: _SharedMemory(os.path.join(self._root, "dev/shm"), tell).read,
+            lambda: Pressure(self._root).read,
             lambda: _Process(self._pid, self._root).read,
             lambda: _counters("disk/read_bytes", "disk/written_bytes", disk_traffic(self._root)),
             lambda: lambda: _fill_level(self._disk),
@@ -173,6 +186,32 @@ def _memory(limit: Limit | None) -> dict[str, float]:
         memory = psutil.virtual_memory()
         used, total = memory.total - memory.available, memory.total
     return {"memory/used_bytes": used, "memory/used_percent": 100.0 * used / total}
+
+
+class _SharedMemory:
+    """What lies in the memory that processes share, through which data loaders hand over batches."""
+
+    def __init__(self, path: str, tell: Tell) -> None:
+        self._path = path
+        self._tell = tell
+        self._is_told = False
+
+    def read(self) -> dict[str, float]:
+        found = os.statvfs(self._path)
+        used = (found.f_blocks - found.f_bfree) * found.f_frsize
+        percent = 100.0 * used / (found.f_blocks * found.f_frsize)
+        if percent >= _NEARLY_FULL_PERCENT and not self._is_told:
+            self._is_told = True
+            self._tell(Incident("shared memory is nearly full", _SHARED_MEMORY_TEXT.format(percent=percent), "WARN"))
+        return {"shared_memory/used_bytes": used, "shared_memory/used_percent": percent}
+
+
+def _swap() -> Callable[[], dict[str, float]]:
+    with imports:
+        import psutil
+
+    has_swap = psutil.swap_memory().total > 0
+    return lambda: {"swap/used_bytes": psutil.swap_memory().used} if has_swap else {}
 
 
 def _fill_level(path: str) -> dict[str, float]:

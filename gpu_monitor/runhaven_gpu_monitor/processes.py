@@ -6,13 +6,16 @@ import os
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from runhaven_gpu_monitor.importing import imports
+from runhaven_gpu_monitor.kernel_file import list_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import psutil
 
 _FILE_LIMIT = 1 << 16
+_LAUNCHERS = frozenset({"TORCHELASTIC_RUN_ID", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_STEP_ID"})
+"""Variables that torchrun, Open MPI and srun set in each process that they start."""
 
 
 class Load(NamedTuple):
@@ -88,7 +91,7 @@ class _ProcTree:
 
     def _children(self, pid: int) -> Iterator[int]:
         # Each thread has a list of the children that it started.
-        for thread in _names(f"{self._proc}/{pid}/task"):
+        for thread in list_names(f"{self._proc}/{pid}/task"):
             yield from map(int, _bytes(f"{self._proc}/{pid}/task/{thread}/children").split())
 
     def _load(self, pid: int) -> tuple[Load, float] | None:
@@ -99,7 +102,7 @@ class _ProcTree:
         # utime stime cutime cstime: the last two get what a child had used when it ends.
         own_s, ended_s = (sum(map(int, times)) * self._tick_s for times in (fields[11:13], fields[13:15]))
         own_handle = 1 if pid == os.getpid() else 0
-        open_files = max(0, len(_names(f"{self._proc}/{pid}/fd")) - own_handle)
+        open_files = max(0, len(list_names(f"{self._proc}/{pid}/fd")) - own_handle)
         return Load(own_s, int(fields[21]) * self._page_bytes, int(fields[17]), open_files), ended_s
 
 
@@ -144,13 +147,6 @@ def _tree_load(top: tuple[Load, float] | None, others: Sequence[tuple[Load, floa
     return TreeLoad(own, Load(cpu_s, *map(int, sums[1:])))
 
 
-def _names(directory: str) -> list[str]:
-    try:
-        return os.listdir(directory)
-    except OSError:
-        return []
-
-
 def _bytes(path: str) -> bytes:
     try:
         file = os.open(path, os.O_RDONLY)
@@ -162,3 +158,13 @@ def _bytes(path: str) -> bytes:
         return b""
     finally:
         os.close(file)
+
+
+def own_processes() -> Callable[[], set[int]]:
+    """Return what returns the numbers of the processes that train here together.
+
+    Those are this one and its descendants; where a launcher started one process for each GPU, the launcher's.
+    """
+    is_launched = not _LAUNCHERS.isdisjoint(os.environ)
+    tree = open_tree(os.getppid() if is_launched else os.getpid())
+    return lambda: set(tree.pids())

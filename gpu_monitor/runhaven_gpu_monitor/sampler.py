@@ -194,9 +194,10 @@ def next_deadline(deadline: float, *, interval_s: float, now: float) -> float:
 def default_sources() -> list[Source]:
     """Return what reads this machine and its GPUs."""
     with imports:
+        from runhaven_gpu_monitor.amd import AmdSource
         from runhaven_gpu_monitor.host import HostSource
         from runhaven_gpu_monitor.nvml import NvmlSource
-    return [HostSource(), NvmlSource()]
+    return [HostSource(), NvmlSource(), AmdSource()]
 
 
 def _join_facts(device: dict[str, Any], facts: dict[str, Any]) -> None:

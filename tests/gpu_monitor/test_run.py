@@ -1,0 +1,99 @@
+"""GPUs beside a real run: sampled, summed up, lost, and still there after the process was killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+import runhaven
+from runhaven_cli.app import runhaven_command
+
+BEGIN = """
+import os, sys, time
+sys.path.insert(0, {here!r})
+from fake_gpu import *
+fake = FakeDriver({library!r})
+fake.be_h100()
+fake.set("gpm", 0)
+import runhaven
+run = runhaven.init(project="p", id="r", settings=runhaven.Settings(x_stats_sampling_interval=0.2))
+"""
+
+
+def train(library: Path, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    text = BEGIN.format(here=str(Path(__file__).parent), library=str(library)) + textwrap.dedent(code)
+    clean = {name: value for name, value in os.environ.items() if name != "RUNHAVEN_X_DISABLE_STATS"}
+    return subprocess.run([sys.executable, "-c", text], env=clean | environment, capture_output=True, text=True, timeout=60)  # fmt: skip
+
+
+def series(run: Any, key: str) -> list[float]:
+    return [row[key] for row in run.scan_history(stream="system") if key in row]
+
+
+def test_a_run_knows_what_it_used_and_which_gpu_it_lost(library, store):
+    """Readings are series of the node, a lost GPU is an alert and a series, and what was used is in every view of the run."""
+    done = train(
+        library,
+        """
+        time.sleep(1.2); fake.fail("*", 15, gpu=1); time.sleep(0.8)
+        run.finish()
+        """,
+        CUDA_VISIBLE_DEVICES="0",
+    )
+    assert done.returncode == 0, done.stderr
+    run = runhaven.Api(store).run("p/r")
+    shown = CliRunner().invoke(runhaven_command, ["--dir", str(store), "show", "r"]).output
+
+    assert run.metadata["devices"][f"node={os.uname().nodename}"]["gpus"][0]["is_visible"]
+    assert set(series(run, "gpu/0/utilization_percent")) == {87}
+    assert series(run, "gpu/1/lost")[-1] == 1
+    assert [(alert["title"], alert["level"]) for alert in run.alerts] == [("GPU 1 is lost", "ERROR")]
+    assert run.usage["gpu_count"] == 1
+    assert 0 < run.usage["gpu_hours"] * 3600 < 10
+    assert run.usage["gpu_utilization_percent"] == {"mean": pytest.approx(87), "max": 87}
+    assert run.summary["system/gpu_memory_used_percent.max"] == 75.0
+    assert "1 GPU for" in shown
+    assert "GPU 87 % busy" in shown
+
+
+def test_a_killed_run_keeps_what_it_used(library, store):
+    """Nobody could finish anything, and the sums of the last beat are there."""
+    done = train(
+        library,
+        """
+        import runhaven.machine_load as load
+        load.USAGE_INTERVAL_S = 0.2
+        time.sleep(1.9)
+        os.kill(os.getpid(), 9)
+        """,
+    )
+    run = runhaven.Api(store).run("p/r")
+
+    assert done.returncode == -signal.SIGKILL
+    assert run.state == "crashed"
+    assert run.usage["gpu_count"] == 2
+    assert run.usage["gpu_hours"] * 3600 > 2 * 1.0
+    assert run.summary["system/gpu_hours"] == run.usage["gpu_hours"]
+
+
+def test_sampling_that_is_off_imports_nothing(library, store):
+    """No thread, no driver, no package of the monitor."""
+    done = train(
+        library,
+        """
+        import threading
+        run.log({"a": 1})
+        print([t.name for t in threading.enumerate() if "sampler" in t.name], [m for m in ("pynvml", "psutil") if m in sys.modules], fake.calls())
+        """,
+        RUNHAVEN_X_DISABLE_STATS="1",
+    )
+
+    assert done.stdout.splitlines()[-1] == "[] [] 0", done.stderr
