@@ -298,7 +298,7 @@ class Contents(ABC):
         named = [entries[name]] if name in entries else []
         # `add` lets an object choose its suffix, as in "examples.table.json".
         named += [entry for path, entry in entries.items() if path.startswith(f"{name}.") and "class" in entry.extra]
-        objects = (storable.make(entry, lambda path: self.get_entry(path).open()) for entry in named)
+        objects = (storable.make(entry, self._as_artifact) for entry in named)
         return next((one for one in objects if one is not None), None)
 
     def __getitem__(self, name: str) -> Any:

@@ -7,15 +7,15 @@ An object that can be added has a method
 which returns the files that it consists of, by their paths in the artifact, the first of which stands for the object; and its
 class, which must be one of Runhaven's own to come back, has a class method
 
-    def from_artifact(cls, name: str, open_file: Callable[[str], BinaryIO]) -> Self
+    def from_artifact(cls, name: str, artifact: Artifact) -> Self
 
-which makes an equal object, given the path of that first file and what opens the artifact's files.
+which makes an equal object, given the path of that first file and the artifact that it lies in.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from runhaven.errors import StoreError, UsageError
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
 
+    from runhaven.artifacts.artifact import Artifact
     from runhaven.artifacts.manifest import Entry
 
 
@@ -59,7 +60,7 @@ def class_name(obj: object) -> str:
     return f"{type(obj).__module__}:{type(obj).__qualname__}"
 
 
-def make(entry: Entry, open_file: Callable[[str], BinaryIO]) -> Any:
+def make(entry: Entry, artifact: Artifact) -> Any:
     """Return the object that an entry stands for; None if it is a mere file.
 
     Raises:
@@ -75,8 +76,8 @@ def make(entry: Entry, open_file: Callable[[str], BinaryIO]) -> Any:
             kind = getattr(importlib.import_module(module), name, None)
         except ImportError:
             kind = None
-    load = cast("Callable[[str, Callable[[str], BinaryIO]], Any] | None", getattr(kind, "from_artifact", None))
+    load = cast("Callable[[str, Artifact], Any] | None", getattr(kind, "from_artifact", None))
     if not isinstance(kind, type) or load is None:
         message = f"{entry.path!r} holds a {named}, which this version cannot make. Read the file with get_entry({entry.path!r}).open()."
         raise StoreError(message)
-    return load(entry.path, open_file)
+    return load(entry.path, artifact)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from runhaven.errors import UsageError
-from runhaven.media import pixels, png
+from runhaven.media import filing, pixels, png
 from runhaven.media.kind import Media, lenient
 from runhaven.media.source import checked_path, hold
 from runhaven.value import to_json
@@ -49,6 +49,16 @@ class Classes(Media):
     def keep(self, sink: Sink) -> Reference:
         """Keep them as JSON."""
         return self.described(sink.put(_dump({"class_set": self._classes}), "json"))
+
+    @classmethod
+    def from_reference(cls, reference: Reference, artifact: filing.Artifact) -> Classes:
+        """Read their JSON."""
+        return cls(filing.read_json(artifact, reference)["class_set"])
+
+
+def _labels_in(reference: Reference, artifact: filing.Artifact) -> dict[int, str]:
+    """Return the names of classes that annotations refer to."""
+    return Classes.from_reference(reference["classes"], artifact).names if "classes" in reference else {}
 
 
 def _labels(names: Mapping[Any, Any] | None) -> Classes | None:
@@ -105,6 +115,17 @@ class BoundingBoxes2D(Media):
         if classes is not None:
             reference["classes"] = classes.keep(sink)
         return self.described(reference)
+
+
+def boxes_in(reference: Reference, artifact: filing.Artifact) -> dict[str, Any]:
+    """Return boxes as they were given."""
+    return {**filing.read_json(artifact, reference), "class_labels": _labels_in(reference, artifact)}
+
+
+def mask_in(reference: Reference, artifact: filing.Artifact) -> dict[str, Any]:
+    """Return a mask as it could be given: the path of its picture, and the names of its classes."""
+    path = filing.StoredFile(artifact, reference["path"])
+    return {"path": path, "class_labels": _labels_in(reference, artifact)}
 
 
 def _frozen(value: Any) -> bytes:
@@ -182,8 +203,7 @@ class ImageMask(Media):
     def keep(self, sink: Sink) -> Reference:
         """Keep it as a picture of one channel, whose values are the classes."""
         if self._held is None:
-            path = checked_path(self._path, f"mask {self._key!r}")
-            reference = sink.put_file(path, path.suffix.lower().lstrip(".") or "png")
+            reference = pixels.keep_file(checked_path(self._path, f"mask {self._key!r}"), sink)
         else:
             array = _numbers(self._held.array(), self._key)
             height, width = array.shape

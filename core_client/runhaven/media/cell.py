@@ -10,9 +10,10 @@ from runhaven.media.kind import Media
 from runhaven.media.source import hold
 from runhaven.media.wrapping import wrap
 from runhaven.rich import is_rich
-from runhaven.value import family, to_json, to_number
+from runhaven.value import family, from_json, to_json, to_number
 
 if TYPE_CHECKING:
+    from runhaven.media import filing
     from runhaven.media.kind import Sink
 
 _FIXED = (str, int, float, bool, complex, bytes, type(None), dt.date, dt.time, dt.timedelta)
@@ -73,6 +74,21 @@ def keep(value: Any, sink: Sink) -> Any:
         value = value.array()
     # Every value of an array, where a row of metrics would only say that there was one.
     return to_json(value.tolist() if family(value) in ("numpy", "torch") else value)
+
+
+def restore(value: Any, artifact: filing.Artifact) -> Any:
+    """Return a cell of an artifact's table, made of its JSON."""
+    from runhaven.media.loading import kind_of
+
+    if isinstance(value, list):
+        return [restore(item, artifact) for item in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    reference = cast("dict[str, Any]", value)
+    if "_type" in reference and "items" in reference:
+        return restore(reference["items"], artifact)
+    kind = kind_of(reference)
+    return from_json(reference) if kind is None else kind.from_reference(reference, artifact)
 
 
 def error_for(value: object, error: BaseException) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runhaven.errors import UsageError
+from runhaven.media import filing
 from runhaven.media.kind import Media
 from runhaven.media.spec import resolve
 from runhaven.media.table import Table
@@ -14,6 +15,9 @@ from runhaven.value import to_json
 
 if TYPE_CHECKING:
     from runhaven.media.kind import Reference, Sink
+
+OWN_SPEC = "vega-lite"
+"""The name of a specification that comes with the chart."""
 
 
 @dataclass
@@ -119,3 +123,10 @@ class CustomChart(Media):
         self.set_key(key)
         reference = self.keep(sink)
         return {key: reference, self.spec.table_key: reference["table"]}
+
+    @classmethod
+    def from_reference(cls, reference: Reference, artifact: filing.Artifact) -> CustomChart:
+        """Read the table, and a specification of the user's own."""
+        spec = CustomChartSpec(reference["name"], reference["fields"], reference["string_fields"])
+        own = filing.read_json(artifact, reference["spec"]) if spec.spec_name == OWN_SPEC else None
+        return cls(Table.from_reference(reference["table"], artifact), spec, vega_lite=own)

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 from runhaven.errors import UsageError
+from runhaven.media import filing
 from runhaven.media.kind import Media
 from runhaven.value import to_json
 
@@ -149,6 +150,17 @@ class Graph(Media):
         }
         data = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
         return self.described(sink.put(data, "graph.json") | {"nodes": len(self._nodes)})
+
+    @classmethod
+    def from_reference(cls, reference: Reference, artifact: filing.Artifact) -> Graph:
+        """Make the layers and edges of their JSON."""
+        content = filing.read_json(artifact, reference)
+        graph = cls(content["format"])
+        for node in content["nodes"]:
+            graph.add_node(**node)
+        for one, other in content["edges"]:
+            graph.add_edge(one, other)
+        return graph
 
 
 def _inputs(layer: Any) -> list[str]:

@@ -13,6 +13,7 @@ from runhaven.missing import require
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from runhaven.media import filing
     from runhaven.media.kind import Reference, Sink
 
 
@@ -77,6 +78,11 @@ class Histogram(Media):
         """Count."""
         counts, edges = self._count()
         return {"_type": self.type_name, "values": counts, "bins": edges}
+
+    @classmethod
+    def from_reference(cls, reference: Reference, artifact: filing.Artifact) -> Histogram:  # noqa: ARG003 - it has no bytes
+        """Take the counts."""
+        return cls(np_histogram=(reference["values"], reference["bins"]))
 
     def _count(self) -> tuple[list[float], list[float]]:
         if self._counted is None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runhaven.errors import UsageError
+from runhaven.media import filing
 from runhaven.media.kind import Media, lenient
 from runhaven.media.source import checked_path, is_path, read_stream
 
@@ -43,6 +45,12 @@ class Html(Media):
         """Keep the page."""
         content = checked_path(self._path, "Html").read_bytes() if self._path is not None else self._content
         return self.described(sink.put(_injected(content) if self._inject else content, "html"))
+
+    @classmethod
+    def from_reference(cls, reference: Reference, artifact: filing.Artifact) -> Html:
+        """Make the page, in which links leave the frame already."""
+        page = io.BytesIO(filing.read(artifact, reference["path"]))
+        return cls(page, inject=False)
 
 
 def _named_file(data: Any) -> Path | None:

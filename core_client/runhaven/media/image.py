@@ -6,8 +6,8 @@ import io
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from runhaven.errors import UsageError
-from runhaven.media import pixels, png
-from runhaven.media.annotation import BoundingBoxes2D, Classes, ImageMask
+from runhaven.media import filing, pixels, png
+from runhaven.media.annotation import BoundingBoxes2D, Classes, ImageMask, boxes_in, mask_in
 from runhaven.media.figure import draw, figure_of
 from runhaven.media.kind import Media, lenient
 from runhaven.media.source import HostArray, checked_path, extension, hold, is_path, read_stream
@@ -16,15 +16,12 @@ from runhaven.value import family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from runhaven.media.kind import Reference, Sink
     from runhaven.media.source import Held
 
-_ENDINGS = {"jpeg": "jpg", "tiff": "tif", "mpo": "jpg"}
-_FORMATS = frozenset({"png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff", "svg", "avif"})
 _ARRAYS = frozenset({"numpy", "torch"})
-_DRAWN = _FORMATS - {"svg"}
+_DRAWN = pixels.FORMATS - {"svg"}
 
 
 class Image(Media):
@@ -84,7 +81,7 @@ class Image(Media):
     def format(self) -> str | None:
         """What its bytes will be."""
         if self._file_type is None and is_path(self.source):
-            return extension(checked_path(self.source, "Image"), _FORMATS)
+            return extension(checked_path(self.source, "Image"), pixels.FORMATS)
         return self._file_type or "png"
 
     @property
@@ -153,9 +150,25 @@ class Image(Media):
             reference["classes"] = self._classes.keep(sink)
         return self.described(reference)
 
+    @classmethod
+    def from_reference(cls, reference: Reference, artifact: filing.Artifact) -> Image:
+        """Make the picture, with what is drawn over it."""
+        classes = reference.get("classes")
+        return cls(
+            filing.StoredFile(artifact, reference["path"]),
+            caption=reference.get("caption"),
+            grouping=reference.get("grouping"),
+            classes=classes and Classes.from_reference(classes, artifact),
+            boxes={key: boxes_in(boxes, artifact) for key, boxes in reference.get("boxes", {}).items()},
+            masks={key: mask_in(mask, artifact) for key, mask in reference.get("masks", {}).items()},
+        )
+
     def _keep_pixels(self, sink: Sink) -> Reference:
-        if is_path(self.source) and not (sink.scrubs or self._mode or self._file_type):
-            return _keep_file(checked_path(self.source, "Image"), sink)
+        if not self._is_array() and not (sink.scrubs or self._mode or self._file_type):
+            if isinstance(self.source, bytes):
+                return pixels.keep_bytes(self.source, sink)
+            if is_path(self.source):
+                return pixels.keep_file(checked_path(self.source, "Image"), sink)
         found = self._pixels()
         if found is not None and self._is_plain() and not sink.scrubs:
             height, width = found.array.shape[:2]
@@ -163,7 +176,7 @@ class Image(Media):
         picture = self._picture(found)
         if sink.scrubs:
             picture = sink.scrub(picture)
-        ending = _ENDINGS.get(self.format or "png", self.format or "png")
+        ending = pixels.ending_of(self.format or "png")
         width, height = picture.size
         return sink.put(pixels.encode(picture, ending), ending) | _facts(found, width, height)
 
@@ -216,27 +229,6 @@ def _take(data: Any) -> Any:
         return hold(data) if data.mode == "F" else data.copy()
     content = read_stream(data)
     return hold(data) if content is None else content
-
-
-def _keep_file(path: Path, sink: Sink) -> Reference:
-    """Keep a file's own bytes, once Pillow, if it is there, has said what they are."""
-    ending = extension(path, _FORMATS)
-    try:
-        with pixels.pillow().open(path) as picture:
-            width, height = picture.size
-            ending = str(picture.format).lower()
-    except ImportError:
-        width = height = None
-    except OSError as error:
-        if ending != "svg":
-            message = f"{path} is no picture that can be read: {error}."
-            raise UsageError(message) from error
-        width = height = None
-    if ending is None:
-        message = f"{path} has no ending of a picture; install pillow, so that its content is looked at."
-        raise UsageError(message)
-    facts = {} if width is None else {"width": width, "height": height}
-    return sink.put_file(path, _ENDINGS.get(ending, ending)) | facts
 
 
 def _facts(found: pixels.Pixels | None, width: int, height: int) -> dict[str, Any]:

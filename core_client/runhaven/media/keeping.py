@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from runhaven.errors import UsageError
 from runhaven.media.cell import error_for
 from runhaven.media.kind import Media
-from runhaven.media.scrub import Scrub
+from runhaven.media.scrub import Scrub, Scrubbing
 from runhaven.media.wrapping import wrap
 
 if TYPE_CHECKING:
@@ -53,15 +53,13 @@ class Parcel(NamedTuple):
     weight: int
 
 
-class Counter:
+class Counter(Scrubbing):
     """Puts bytes into a store, and counts what was scrubbed of one call."""
 
     def __init__(self, blobs: BlobStore, scrub: Scrub | None) -> None:
         """Count from nothing."""
+        super().__init__(scrub)
         self._blobs = blobs
-        self._scrub = scrub
-        self.passed = 0
-        self.refused = 0
 
     def put(self, data: bytes, format: str) -> Reference:  # noqa: A002 - the word of the reference
         """Keep some bytes."""
@@ -70,22 +68,6 @@ class Counter:
     def put_file(self, path: Path, format: str) -> Reference:  # noqa: A002 - the word of the reference
         """Keep the bytes of a file."""
         return {**self._blobs.put_file(path)._asdict(), "format": format}
-
-    @property
-    def scrubs(self) -> bool:
-        """Whether pictures have to pass `scrub`."""
-        return self._scrub is not None
-
-    def scrub(self, picture: Any) -> Any:
-        """Return a picture as it may be kept."""
-        assert self._scrub is not None, "only where `scrubs`"
-        try:
-            found = self._scrub(picture)
-        except UsageError:
-            self.refused += 1
-            raise
-        self.passed += 1
-        return found
 
 
 class MediaKeeper:
@@ -266,16 +248,8 @@ class MediaKeeper:
                 cells |= self._keep_one(key, value, sink)
             else:
                 cells[key] = value
-        if self._scrub is not None and sink.passed + sink.refused:
-            self._emit(
-                {
-                    "event": "scrub",
-                    "function": self._scrub.name,
-                    "passed": sink.passed,
-                    "refused": sink.refused,
-                    "keys": list(parcel.values),
-                }
-            )
+        if (receipt := sink.receipt(list(parcel.values))) is not None:
+            self._emit(receipt)
         return cells
 
     def _keep_one(self, key: str, value: Media, sink: Counter) -> dict[str, Any]:

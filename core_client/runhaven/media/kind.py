@@ -5,11 +5,14 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Protocol, cast
 
+from runhaven.media import filing
 from runhaven.rich import Rich
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Sequence
     from pathlib import Path
+    from typing import Self
 
 _Arguments = ParamSpec("_Arguments")
 
@@ -48,12 +51,14 @@ class Media(Rich):
     Attributes:
         type_name: The reference's "_type".
         list_type: That of a list of such values.
+        file_suffix: What stands behind its name in an artifact, before ".json"; by default the reference's "_type".
         caption: A line of text about it.
         problem: What was wrong with what it was made of.
     """
 
     type_name: ClassVar[str] = ""
     list_type: ClassVar[str] = "media/separated"
+    file_suffix: ClassVar[str] = ""
     caption: str | None = None
     problem: Exception | None = None
 
@@ -95,6 +100,30 @@ class Media(Rich):
     def keep_as(self, key: str, sink: Sink) -> dict[str, Reference]:
         """Keep the value that was logged under a key; returns the cells that stand for it."""
         return {key: self.keep(sink)}
+
+    # As files of an artifact
+
+    def file(self, sink: Sink) -> dict[str, Any]:
+        """Keep the value, and return the JSON that stands for it in a file of its own."""
+        return self.snapshot().keep(sink)
+
+    def to_artifact(self, name: str) -> dict[str, bytes | os.PathLike[str]]:
+        """Return the files that it consists of in an artifact, by path; `Artifact.add` calls it.
+
+        Raises:
+            UsageError: If it cannot be kept.
+        """
+        return filing.files_of(self, name)
+
+    @classmethod
+    def from_artifact(cls, name: str, artifact: filing.Artifact) -> Self:
+        """Make the value that lies in an artifact; `Artifact.get` calls it."""
+        return cls.from_reference(filing.read_json(artifact, {"path": name}), artifact)
+
+    @classmethod
+    def from_reference(cls, reference: Reference, artifact: filing.Artifact) -> Self:
+        """Make a value of what stands for it, whose bytes are a file of an artifact."""
+        return cls(filing.StoredFile(artifact, reference["path"]), caption=reference.get("caption"))  # pyright: ignore[reportCallIssue]
 
     def described(self, reference: Reference) -> Reference:
         """Return a reference with type and caption."""

@@ -7,14 +7,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runhaven.errors import NotFoundError
+from runhaven.media.annotation import Classes
+from runhaven.media.audio import Audio
+from runhaven.media.chart import CustomChart
+from runhaven.media.graph import Graph
 from runhaven.media.histogram import Histogram
+from runhaven.media.html import Html
+from runhaven.media.image import Image
+from runhaven.media.molecule import Molecule
+from runhaven.media.object3d import Object3D
+from runhaven.media.plotly import Plotly
 from runhaven.media.table import Table
+from runhaven.media.tables import JoinedTable, PartitionedTable
+from runhaven.media.video import Video
 from runhaven.store.blobs import Blobs
 from runhaven.value import from_json
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
+
+    from runhaven.media.kind import Media
+
+
+_KINDS: dict[str, type[Media]] = {
+    kind.type_name: kind
+    for kind in (
+        Audio, Classes, CustomChart, Graph, Histogram, Html, Image, JoinedTable, Molecule, Object3D, PartitionedTable, Plotly, Table,
+        Video,
+    )
+}  # fmt: skip
+
+
+def kind_of(reference: Mapping[str, Any]) -> type[Media] | None:
+    """Return the class of what a reference stands for; None if it is none."""
+    return _KINDS.get(str(reference.get("_type")))
 
 
 def load(reference: Mapping[str, Any], store: str | os.PathLike[str]) -> Any:
@@ -42,10 +69,12 @@ def load(reference: Mapping[str, Any], store: str | os.PathLike[str]) -> Any:
 def _table(parts: list[Mapping[str, Any]], store: str | os.PathLike[str]) -> Table:
     table: Table | None = None
     for part in parts:
-        content = from_json(json.loads(Blobs(Path(store)).find(part).read_text("utf-8", "surrogatepass")))
-        table = table or Table(columns=content["columns"], allow_mixed_types=True)
-        for row in content["data"]:
-            table.add_data(*row)
+        content = json.loads(Blobs(Path(store)).find(part).read_text("utf-8", "surrogatepass"))
+        found = Table.of(content, from_json)
+        if table is None:
+            table = found
+        else:
+            table.data += found.data
     if table is None:
         message = "the reference names no part of a table."
         raise NotFoundError(message)

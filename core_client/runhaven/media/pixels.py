@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import io
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runhaven.errors import UsageError
 from runhaven.media import png
+from runhaven.media.source import extension
 from runhaven.missing import require
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runhaven.media.kind import Reference, Sink
+
+FORMATS = frozenset({"png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff", "svg", "avif"})
 _CHANNELS = range(1, 5)
 _GAP = 2
 # Resizing and rounding leave a range by this much without meaning another one.
@@ -191,3 +198,43 @@ def _on_white(picture: Any) -> Any:
     ground = pillow().new("RGBA", whole.size, (255, 255, 255, 255))
     ground.alpha_composite(whole)
     return ground.convert("RGB")
+
+
+def ending_of(format: str) -> str:  # noqa: A002 - the word of the reference
+    """Return how files of a format are called."""
+    return {"jpeg": "jpg", "tiff": "tif", "mpo": "jpg"}.get(format, format)
+
+
+def keep_bytes(content: bytes, sink: Sink) -> Reference:
+    """Keep an encoded picture as it is.
+
+    Raises:
+        OSError: If it is none that Pillow knows.
+    """
+    with pillow().open(io.BytesIO(content)) as picture:
+        facts = {"width": picture.width, "height": picture.height}
+        return sink.put(content, ending_of(str(picture.format).lower())) | facts
+
+
+def keep_file(path: Path, sink: Sink) -> Reference:
+    """Keep a file's own bytes, once Pillow, if it is there, has said what they are.
+
+    Raises:
+        UsageError: If it is no picture.
+    """
+    ending = extension(path, FORMATS)
+    facts: dict[str, int] = {}
+    try:
+        with pillow().open(path) as picture:
+            facts = {"width": picture.width, "height": picture.height}
+            ending = str(picture.format).lower()
+    except ImportError:
+        pass
+    except OSError as error:
+        if ending != "svg":
+            message = f"{path} is no picture that can be read: {error}."
+            raise UsageError(message) from error
+    if ending is None:
+        message = f"{path} has no ending of a picture; install pillow, so that its content is looked at."
+        raise UsageError(message)
+    return sink.put_file(path, ending_of(ending)) | facts

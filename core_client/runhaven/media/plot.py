@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 from runhaven.errors import UsageError
 from runhaven.media import scoring
-from runhaven.media.chart import CustomChart, CustomChartSpec
+from runhaven.media.chart import OWN_SPEC, CustomChart, CustomChartSpec
 from runhaven.media.table import Table
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def plot_table(
         split_table: Whether the table belongs into a section of its own.
     """
     own = None if isinstance(vega_spec_name, str) else dict(vega_spec_name)
-    name = vega_spec_name if isinstance(vega_spec_name, str) else "vega-lite"
+    name = vega_spec_name if isinstance(vega_spec_name, str) else OWN_SPEC
     spec = CustomChartSpec(name, dict(fields), dict(string_fields or {}), split_table=split_table)
     return CustomChart(data_table, spec, vega_lite=own)
 

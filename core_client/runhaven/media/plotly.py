@@ -6,6 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any, cast
 
 from runhaven.errors import UsageError
+from runhaven.media import filing
 from runhaven.media.figure import figure_of
 from runhaven.media.kind import Media, lenient
 from runhaven.missing import require
@@ -44,3 +45,8 @@ class Plotly(Media):
         """Write the JSON."""
         text: str = require("plotly.io", feature="Plotly", package="plotly").to_json(self._figure, validate=False)
         return self.described(sink.put(text.encode("utf-8", "surrogatepass"), "plotly.json"))
+
+    @classmethod
+    def from_reference(cls, reference: Reference, artifact: filing.Artifact) -> Plotly:
+        """Make the chart of its JSON."""
+        return cls(filing.read_json(artifact, reference), caption=reference.get("caption"))

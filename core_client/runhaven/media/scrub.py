@@ -9,7 +9,7 @@ from runhaven.errors import UsageError
 from runhaven.media import pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 class Scrub:
@@ -53,6 +53,42 @@ class Scrub:
             message = f"the picture was not kept, because {self.name} returned {type(found).__name__} and no picture."
             raise UsageError(message)
         return found
+
+
+class Scrubbing:
+    """The part of where bytes go that is about scrubbing; it counts what was scrubbed."""
+
+    def __init__(self, scrub: Scrub | None) -> None:
+        """Count from nothing."""
+        self._scrub = scrub
+        self._passed = self._refused = 0
+
+    @property
+    def scrubs(self) -> bool:
+        """Whether pictures have to pass `scrub`."""
+        return self._scrub is not None
+
+    def scrub(self, picture: Any) -> Any:
+        """Return a picture as it may be kept.
+
+        Raises:
+            UsageError: If it must not be kept.
+        """
+        assert self._scrub is not None, "only where `scrubs`"
+        try:
+            found = self._scrub(picture)
+        except UsageError:
+            self._refused += 1
+            raise
+        self._passed += 1
+        return found
+
+    def receipt(self, keys: Sequence[str]) -> dict[str, Any] | None:
+        """Return the event that says what was scrubbed under some keys; None if nothing was."""
+        if self._scrub is None or not self._passed + self._refused:
+            return None
+        counts = {"passed": self._passed, "refused": self._refused}
+        return {"event": "scrub", "function": self._scrub.name, **counts, "keys": list(keys)}
 
 
 def _find(name: str) -> Callable[[Any], Any]:

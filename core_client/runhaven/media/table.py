@@ -7,14 +7,14 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias, cast, get_args
 
 from runhaven.errors import UsageError
-from runhaven.media import cell
+from runhaven.media import cell, filing
 from runhaven.media.kind import Media
 from runhaven.missing import require
 from runhaven.rich import bare_kind
 from runhaven.value import family, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from runhaven.media.kind import Reference, Sink
 
@@ -37,6 +37,7 @@ class Table(Media):
 
     type_name = "table-file"
     list_type = "tables"
+    file_suffix = "table"
     MAX_ROWS: ClassVar[int] = 10000
     MAX_ARTIFACT_ROWS: ClassVar[int] = 200000
 
@@ -232,7 +233,9 @@ class Table(Media):
 
     def snapshot(self) -> Table:
         """Copy the rows, or the new ones of an incremental table."""
-        part = self._parts.take(len(self.data)) if self.log_mode == "INCREMENTAL" else None
+        return self._taken(self._parts.take(len(self.data)) if self.log_mode == "INCREMENTAL" else None)
+
+    def _taken(self, part: _Part | None) -> Table:
         taken = copy.copy(self)
         vars(taken).update(
             columns=list(self.columns),
@@ -252,14 +255,37 @@ class Table(Media):
 
     def write(self, sink: Sink) -> Reference:
         """Keep the rows, whatever was kept of them before."""
+        content = self.content(sink)
+        data = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        return sink.put(data, "table.json") | {"ncols": content["ncols"], "nrows": content["nrows"]}
+
+    def content(self, sink: Sink) -> dict[str, Any]:
+        """Return the JSON of the rows, once the media in their cells are kept."""
         rows = [[cell.keep(value, sink) for value in row] for row in self.data]
         types = [sorted({_word(row[index]) for row in rows}) for index in range(len(self.columns))]
-        size = {"ncols": len(self.columns), "nrows": len(rows)}
-        content: dict[str, Any] = {"columns": self.columns, "column_types": types, "data": rows, **size}
-        if self._keys:
-            content["keys"] = to_json(self._keys)
-        data = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
-        return sink.put(data, "table.json") | size
+        content = {"columns": self.columns, "column_types": types, "data": rows}
+        keys = {"keys": to_json(self._keys)} if self._keys else {}
+        return {**content, "ncols": len(self.columns), "nrows": len(rows), **keys}
+
+    # As a file of an artifact
+
+    def file(self, sink: Sink) -> dict[str, Any]:
+        """Return the JSON of all rows."""
+        return {"_type": self.file_suffix, **self._taken(None).content(sink)}
+
+    @classmethod
+    def from_reference(cls, reference: Reference, artifact: filing.Artifact) -> Table:
+        """Make the table, and the media in its cells, of its JSON."""
+        content = reference if "columns" in reference else filing.read_json(artifact, reference)
+        return cls.of(content, lambda value: cell.restore(value, artifact))
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any], restore: Callable[[Any], Any]) -> Table:
+        """Make the table of its JSON."""
+        table = cls(columns=content["columns"], allow_mixed_types=True)
+        table.data = [[restore(value) for value in row] for row in content["data"]]
+        table._keys = dict(content.get("keys", {}))
+        return table
 
 
 class _Part(NamedTuple):
