@@ -24,16 +24,22 @@ _ALIGNMENT = 8
 
 def encode_curves(curves: Iterable[tuple[SeriesRef, Curve | None]]) -> bytes:
     """Return the reply; a series without a curve has no points."""
+    return pack((series.model_dump(), _facts(curve), _columns(curve)) for series, curve in curves)
+
+
+def _facts(curve: Curve | None) -> dict[str, Any]:
+    if curve is None:
+        return {"n": 0, "nonfinite": 0}
+    return {"n": len(curve), "nonfinite": int(curve.nonfinite.sum())}
+
+
+def pack(series: Iterable[tuple[dict[str, Any], dict[str, Any], list[bytes]]]) -> bytes:
+    """Put together what names each series, what is said of it, and its columns."""
     entries: list[dict[str, Any]] = []
     body: list[bytes] = []
     offset = 0
-    for series, curve in curves:
-        columns = _columns(curve) if curve is not None else []
-        nonfinite = int(curve.nonfinite.sum()) if curve is not None else 0
-        entries.append(
-            series.model_dump()
-            | {"n": len(curve) if curve is not None else 0, "offset": offset, "nonfinite": nonfinite}
-        )
+    for name, facts, columns in series:
+        entries.append(name | facts | {"offset": offset})
         body += columns
         offset += sum(map(len, columns))
     header = json.dumps({"series": entries}).encode()
@@ -41,11 +47,14 @@ def encode_curves(curves: Iterable[tuple[SeriesRef, Curve | None]]) -> bytes:
     return b"".join([struct.pack("<I", len(header)), header, *body])
 
 
-def _columns(curve: Curve) -> list[bytes]:
+def _columns(curve: Curve | None) -> list[bytes]:
+    if curve is None:
+        return []
     kinds = ((curve.x, "<f8"), (curve.last, "<f4"), (curve.min, "<f4"), (curve.max, "<f4"), (curve.count, "<u4"))
     with np.errstate(over="ignore"):
-        return [_padded(values.astype(kind).tobytes()) for values, kind in kinds]
+        return [padded(values.astype(kind).tobytes()) for values, kind in kinds]
 
 
-def _padded(data: bytes) -> bytes:
+def padded(data: bytes) -> bytes:
+    """Return a column with zeros behind it, so that the next one begins where numbers may."""
     return data + b"\0" * (-len(data) % _ALIGNMENT)

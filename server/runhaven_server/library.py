@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runhaven import Api, NotFoundError
 from runhaven.catalogue.index import Catalogue
+from runhaven_server.media import type_of
+from runhaven_server.recent import Recent
 from runhaven_server.shapes import LiveRun, MetricShape, ProjectShape, RunDetail, RunRow
 from runhaven_server.values import flat, plain
 
@@ -16,10 +19,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runhaven.api import Run
+    from runhaven.api.values import Logged
     from runhaven.catalogue.record import Record
     from runhaven.store.directory import RunDirectory
 
 _FRESH_FOR_S = 0.5
+MOST_BYTES = 512 << 20
+"""How much memory the rows of opened runs may take."""
+_MOST_VALUES = 200_000
 _OVER = frozenset({"finished", "failed", "killed", "preempted", "crashed"})
 
 
@@ -35,10 +42,21 @@ class Changes(NamedTuple):
     projects: bool
 
 
+class _Listed(NamedTuple):
+    """A series as lists of metrics name it."""
+
+    key: str
+    stream: str
+    type: str
+    axis: str | None
+    is_hidden: bool
+
+
 class Library:
     """Thread-safe; every request sees a store that was looked at less than half a second ago.
 
-    What tables show comes from the catalogue; a run is opened when somebody looks at it.
+    What tables show comes from the catalogue; a run is opened when somebody looks at it, and let go when others need
+    the memory.
     """
 
     def __init__(self, store: Path) -> None:
@@ -49,7 +67,9 @@ class Library:
         self._stamp = ""
         self._records: dict[str, Record] = {}
         self._states: dict[str, str] = {}
-        self._opened: dict[str, Run] = {}
+        self._opened: Recent[str, Run] = Recent(MOST_BYTES)
+        self._listed: dict[str, list[_Listed]] = {}
+        self._values: Recent[tuple[str, str, str], list[Logged]] = Recent(_MOST_VALUES)
         self._colors: dict[str, int] = {}
         self._looked_at = float("-inf")
 
@@ -80,8 +100,11 @@ class Library:
         if record.ulid not in changed and before in _OVER:
             return False
         state = self._states[record.ulid] = record.state
-        if record.ulid in changed and (opened := self._opened.get(record.ulid)):
-            opened.refresh()
+        if record.ulid in changed:
+            self._listed.pop(record.ulid, None)
+            self._values.drop(lambda place: place[0] == record.ulid)
+            if (opened := self._opened.get(record.ulid)) is not None:
+                opened.refresh()
         return record.ulid in changed or state != before
 
     def _number(self, records: Mapping[str, Record]) -> None:
@@ -120,9 +143,29 @@ class Library:
             if ulid not in self._records:
                 message = f"there is no run {ulid!r} in {self.store}."
                 raise NotFoundError(message)
-            if ulid not in self._opened:
-                self._opened[ulid] = self._api.run(ulid)
-            return self._opened[ulid]
+            found = self._opened.get(ulid)
+            if found is None:
+                found = self._api.run(ulid)
+            self._hold(found)
+            return found
+
+    def _hold(self, run: Run) -> None:
+        """Keep a run open, and let go of those that nobody looked at for the longest if all of them are too much."""
+        for ulid in self._opened.put(run.ulid, run, run.held_bytes):
+            self._api.forget(ulid)
+
+    def values(self, ulid: str, stream: str, key: str) -> list[Logged]:
+        """Return what a run logged of a series that is no numbers.
+
+        Raises:
+            NotFoundError: If there is no such run.
+        """
+        run, place = self.run(ulid), (ulid, stream, key)
+        found = self._values.get(place)
+        if found is None:
+            found = run.values(key, stream=stream)
+            self._values.put(place, found, len(found) + 1)
+        return found
 
     def record(self, ulid: str) -> Record | None:
         """Return what the catalogue knows of a run; None if there is none."""
@@ -142,9 +185,8 @@ class Library:
     def reopen(self, ulid: str) -> None:
         """Forget what was read of a run, for it is sealed now: from here on a few pages of it will do."""
         with self._lock:
-            opened = self._opened.pop(ulid, None)
-            if opened is not None:
-                self._api.forget(opened)
+            self._opened.drop(lambda held: held == ulid)
+            self._api.forget(ulid)
 
     def row(self, run: Record) -> RunRow:
         """Return what the table of runs shows of a run."""
@@ -178,16 +220,34 @@ class Library:
         """Return the metrics of a project: each with the series that its runs have of it."""
         found: dict[tuple[str, bool], MetricShape] = {}
         for run in self.runs(entity, project):
-            for series in self.run(run.ulid).series():
-                if series.type not in "fib":
-                    continue
+            for series in self._list(run.ulid):
                 system = series.stream.startswith("node=")
-                metric = found.setdefault(
-                    (series.key, system),
-                    MetricShape(key=series.key, system=system, axis=series.axis, hidden=series.is_hidden, sources=[]),
-                )
-                metric.sources.append((run.ulid, series.stream))
+                metric = found.get((series.key, system))
+                if metric is None:
+                    metric = found[series.key, system] = MetricShape(
+                        key=series.key,
+                        type=series.type,
+                        system=system,
+                        axis=series.axis,
+                        hidden=series.is_hidden,
+                        sources=[],
+                    )
+                if metric.type == series.type or "number" not in (metric.type, series.type):
+                    metric.sources.append((run.ulid, series.stream))
         return list(found.values())
+
+    def _list(self, ulid: str) -> list[_Listed]:
+        """Return the series of a run; a run is opened for it once, until it moves."""
+        found = self._listed.get(ulid)
+        if found is None:
+            run = self.run(ulid)
+            named = ((one, type_of(one.type, one.last)) for one in run.series())
+            found = [
+                _Listed(sys.intern(one.key), one.stream, kind, one.axis, one.is_hidden) for one, kind in named if kind
+            ]
+            self._listed[ulid] = found
+            self._hold(run)
+        return found
 
 
 def live(run: Record) -> LiveRun:

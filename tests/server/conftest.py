@@ -24,16 +24,19 @@ class Browser:
         self.cookies = httpx.Cookies()
 
     def get(self, path: str, **request: Any) -> httpx.Response:
-        return asyncio.run(self._get(path, request))
+        return asyncio.run(self._ask("GET", path, request))
+
+    def post(self, path: str, **body: Any) -> httpx.Response:
+        return asyncio.run(self._ask("POST", path, {"json": body}))
 
     def stranger(self) -> Browser:
         """A browser that is not signed in."""
         return Browser(self.app)
 
-    async def _get(self, path: str, request: dict[str, Any]) -> httpx.Response:
+    async def _ask(self, method: str, path: str, request: dict[str, Any]) -> httpx.Response:
         transport = httpx.ASGITransport(app=self.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", cookies=self.cookies) as client:
-            answer = await client.get(path, **request)
+            answer = await client.request(method, path, **request)
             self.cookies = client.cookies
         return answer
 

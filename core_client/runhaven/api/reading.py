@@ -348,9 +348,9 @@ class Api:
         """Tell whether there is an artifact with any version."""
         return self._artifacts.collection_exists(name, type)
 
-    def forget(self, run: Run) -> None:
+    def forget(self, ulid: str) -> None:
         """Free the memory that a run's rows take; it is read again when asked for."""
-        self._known.pop(run.ulid, None)
+        self._known.pop(ulid, None)
 
 
 def _is_in(run: Run | Record, places: Sequence[str]) -> bool:

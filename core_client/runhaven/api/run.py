@@ -17,6 +17,7 @@ from runhaven.api.frame import to_frame
 from runhaven.api.history import OWN_KEYS, Scan, bucketed, check_keys, only
 from runhaven.api.series import list_series
 from runhaven.api.streams import by_time, keys_of, streams_of
+from runhaven.api.values import read_values
 from runhaven.journal.reader import JournalReader
 from runhaven.journal.record import Event
 from runhaven.platform.process import is_alive
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from runhaven.api.history import Keep
     from runhaven.api.series import Curve, Series
     from runhaven.api.sheet import FileFormat
+    from runhaven.api.values import Logged
     from runhaven.journal.record import Damage
     from runhaven.metric import Metric
     from runhaven.platform.process import ProcessIdentity
@@ -344,6 +346,20 @@ class Run(Editing, ArtifactRelations, Familiar):
                 keep=keep,
             )
 
+    def values(self, key: str, *, stream: str = "", keep: Keep = "latest") -> list[Logged]:
+        """Return what was logged of a series whose values are no numbers: media, histograms, texts; by step.
+
+        Args:
+            key: The series.
+            stream: Its stream.
+            keep: "all" brings in what later sessions repeat, and what a rewind hides.
+
+        Raises:
+            UsageError: If `keep` is not known.
+        """
+        with self._lock:
+            return read_values(self._data, stream, key, keep=keep)
+
     def scan_history(
         self,
         keys: Sequence[str] | None = None,
@@ -441,6 +457,12 @@ class Run(Editing, ArtifactRelations, Familiar):
 
     def _check_keys(self, keys: Sequence[str], stream: str) -> None:
         check_keys(keys, self._data.keys(stream), self.name)
+
+    @property
+    def held_bytes(self) -> int:
+        """About how many bytes of memory its rows take; none before somebody asks for them."""
+        with self._lock:
+            return self._data_held.view.tables.weight if self._data_held else 0
 
     @property
     def stored(self) -> RunData:

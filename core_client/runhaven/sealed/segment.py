@@ -7,6 +7,7 @@ import os
 import threading
 from array import array
 from collections import OrderedDict
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from runhaven.errors import StoreError
@@ -68,6 +69,15 @@ class Line(NamedTuple):
     time_us: int
     stream: str
     text: str
+
+
+class _Texts(NamedTuple):
+    """The columns of values.parquet; the texts as Arrow holds them, which is compact."""
+
+    rows: NDArray[np.int64]
+    steps: NDArray[np.int64]
+    times: NDArray[np.int64]
+    values: Any
 
 
 class Segment:
@@ -144,21 +154,23 @@ class Segment:
 
     def text_chunk(self, series: SeriesIndex, entry: ChunkEntry) -> Chunk:
         """Return all texts of a chunk; its values are decoded."""
-        table = self._text_table()
+        found = self._texts
         span = slice(entry.start, entry.stop)
-        texts = table["value"][span]
-        values: list[Any] = texts
+        texts: list[Any] = found.values.slice(entry.start, entry.length).to_pylist()
+        values = texts
         if entry.type in "jS":
             values = [json.loads(text) for text in texts]
         elif entry.type == "i":
             values = [int(text) for text in texts]
         name = ChunkName(series.stream, series.key, entry.writer, entry.type)
-        return Chunk(name, table["row"][span], table["step"][span], table["time"][span], values)
+        return Chunk(name, found.rows[span], found.steps[span], found.times[span], values)
 
-    def _text_table(self) -> dict[str, Any]:
+    @cached_property
+    def _texts(self) -> _Texts:
+        """All texts, read once: each series asks for a stretch of them."""
         table = _read_table(self._path("values.parquet"))
-        found: dict[str, Any] = {name: _numbers(table, name) for name in ("row", "step", "time")}
-        return found | {"value": table["value"].to_pylist()}
+        rows, steps, times = (_numbers(table, name) for name in ("row", "step", "time"))
+        return _Texts(rows, steps, times, table["value"])
 
     def texts(self) -> list[str]:
         """Return the text of every cell that is no number, as it is stored."""

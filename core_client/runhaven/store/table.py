@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from runhaven.store.edits import Edits, Fixes
 
 
+_ROW_BYTES = 24
+_BYTES = {"f": 8, "i": 8, "b": 1}
+_OBJECT_BYTES = 300
+"""About what a text or an object takes."""
+
+
 class _Growing:
     """A column that grows block by block, and is put together when somebody reads it."""
 
@@ -254,6 +260,14 @@ class Tables:
     def __iter__(self) -> Iterator[Table]:
         """Go through all tables."""
         return iter(self._tables.values())
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory the rows take."""
+        return sum(
+            len(table) * (_ROW_BYTES + sum(_BYTES.get(kind, _OBJECT_BYTES) for _, kind in table.schema.cells))
+            for table in self
+        )
 
     def of_stream(self, stream: str) -> list[Table]:
         """Return the tables of one stream, in the order their writers started."""
