@@ -31,6 +31,8 @@ export async function readStart(address: string, count: number): Promise<Uint8Ar
 
 export const get = async <T>(path: string): Promise<T> => (await request(path)).json();
 export const projectPath = (entity: string, name: string) => `projects/${encodeURIComponent(entity)}/${encodeURIComponent(name)}`;
+export const post = (path: string, body: unknown, signal?: AbortSignal): Promise<Response> =>
+  request(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), signal });
 
 export const listProjects = () => get<Project[]>('projects');
 export const listRuns = async (entity: string, name: string) =>
@@ -40,16 +42,19 @@ export const getRun = (ulid: string) => get<RunDetail>(`runs/${ulid}`);
 export const getLogs = (ulid: string, after: number, limit: number) =>
   get<{ lines: LogLine[]; total: number }>(`runs/${ulid}/logs?after=${after}&limit=${limit}`);
 
+export interface SeriesRef {
+  run: string;
+  stream: string;
+  key: string;
+}
+
 export interface CurveQuery {
-  series: { run: string; stream: string; key: string }[];
+  series: SeriesRef[];
   x: string;
   buckets: number;
   start: number | null;
   stop: number | null;
 }
 
-export async function getCurves(query: CurveQuery, signal?: AbortSignal): Promise<Curve[]> {
-  const headers = { 'Content-Type': 'application/json' };
-  const reply = await request('curves', { method: 'POST', headers, body: JSON.stringify(query), signal });
-  return decodeCurves(await reply.arrayBuffer());
-}
+export const getCurves = async (query: CurveQuery, signal?: AbortSignal): Promise<Curve[]> =>
+  decodeCurves(await (await post('curves', query, signal)).arrayBuffer());

@@ -45,6 +45,8 @@ export interface RunDetail extends RunRow {
 /** A metric of a project: one panel. */
 export interface Metric {
   key: string;
+  /** "number", "text", or the `_type` of media. */
+  type: string;
   system: boolean;
   axis: string | null;
   hidden: boolean;

@@ -23,7 +23,7 @@ test('numbers are short and keep their meaning', () => {
 });
 
 test('metrics fall into sections by the text before their last slash', () => {
-  const metric = (key: string, system = false) => ({ key, system, axis: null, hidden: false, sources: [] });
+  const metric = (key: string, system = false) => ({ key, type: 'number', system, axis: null, hidden: false, sources: [] });
   const found = sections([metric('val/loss'), metric('loss'), metric('train/a'), metric('cpu/x', true)], '');
   expect(found.map((section) => section.name)).toEqual(['train', 'val', 'metrics', 'system']);
 });

@@ -1,6 +1,7 @@
 /** Panels in sections: metrics by the text before their last "/", the machine's load in "system" at the end. */
 
 import type { Metric } from '../api/types';
+import { withoutChartTables } from '../media/kind';
 
 export interface Section {
   name: string;
@@ -19,7 +20,7 @@ export function sectionOf(metric: Metric): string {
 export function sections(metrics: Metric[], search: string): Section[] {
   const matches = matcher(search);
   const found = new Map<string, Metric[]>();
-  for (const metric of metrics) {
+  for (const metric of withoutChartTables(metrics)) {
     if ((metric.hidden && !search) || !matches(metric.key)) continue;
     const name = sectionOf(metric);
     found.set(name, [...(found.get(name) ?? []), metric]);
