@@ -10,6 +10,8 @@ export default defineConfig({
     emptyOutDir: true,
     target: 'es2022',
     assetsInlineLimit: 0,
+    // The viewers of media are large, and loaded when the first of their kind is shown.
+    chunkSizeWarningLimit: 6000,
   },
   server: { proxy: { '/api': { target: process.env.RUNHAVEN_SERVER ?? 'http://127.0.0.1:7878', ws: true } } },
 });

@@ -12,7 +12,7 @@ from runhaven.catalogue.index import Catalogue
 from runhaven_server.media import type_of
 from runhaven_server.recent import Recent
 from runhaven_server.shapes import LiveRun, MetricShape, ProjectShape, RunDetail, RunRow
-from runhaven_server.values import flat, plain
+from runhaven_server.values import flat, plain, without_media
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,6 +141,9 @@ class Library:
         with self._lock:
             self._fresh()
             if ulid not in self._records:
+                # It may have begun a moment ago.
+                self.look()
+            if ulid not in self._records:
                 message = f"there is no run {ulid!r} in {self.store}."
                 raise NotFoundError(message)
             found = self._opened.get(ulid)
@@ -197,7 +200,7 @@ class Library:
         return {name: getattr(run, name) for name in (*names, "job_type", "tags", "notes")} | {
             "color": self._colors.get(run.ulid, 0),
             "config": flat(run.config),
-            "summary": flat(run.summary),
+            "summary": flat(without_media(run.summary)),
         }
 
     def detail(self, run: Run) -> RunDetail:

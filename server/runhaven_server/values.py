@@ -41,3 +41,14 @@ def flat(tree: Mapping[str, Any]) -> dict[str, str | int | float | bool | None]:
         shown = plain(value)
         found[key] = json.dumps(shown, ensure_ascii=False) if isinstance(shown, dict | list) else shown
     return found
+
+
+def without_media(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a summary without what refers to media: panels show those, and tables cannot."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        if not isinstance(value, dict):
+            found[key] = value
+        elif "_type" not in value:
+            found[key] = without_media(cast("dict[str, Any]", value))
+    return found

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
     "--no-sandbox",
-    "--disable-gpu",
+    # WebGL without a GPU.
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -56,8 +58,10 @@ def page(address: str) -> Generator[Page]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1500, "height": 950})
         page.complaints = []  # type: ignore[attr-defined]
+        page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.on("console", lambda message: page.complaints.append(message.text) if message.type == "error" else None)
+        page.on("response", lambda answer: page.complaints.append(answer.url) if answer.status >= 400 else None)
         page.goto(address)
         page.wait_for_selector("text=Projects")
         yield page

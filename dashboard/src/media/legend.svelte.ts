@@ -24,7 +24,7 @@ export class Legend {
   async load(reference: Reference | undefined): Promise<void> {
     if (!reference?.sha256) return;
     for (const { id, name, color } of (await getJson<ClassSet>(reference)).class_set) {
-      this.names[id] = name ?? `class ${id}`;
+      if (name && (id in this.names || id !== 0)) this.names[id] = name;
       if (color) this.colors[id] = color;
     }
   }

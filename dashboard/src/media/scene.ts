@@ -64,7 +64,7 @@ export async function openScene(canvas: HTMLCanvasElement, reference: Reference)
     const reach = Math.max(1e-6, box.getSize(new Vector3()).length() / 2);
     camera.near = reach / 100;
     camera.far = reach * 100;
-    camera.position.copy(middle).add(new Vector3(1, 0.8, 1.4).setLength(reach * 2.6));
+    camera.position.copy(middle).add(new Vector3(1, 0.8, 1.4).setLength(reach * 2.2));
     controls.target.copy(middle);
     camera.updateProjectionMatrix();
     controls.update();
@@ -126,7 +126,7 @@ function fromCloud(cloud: Cloud): { content: Object3D; facts: string } {
   geometry.setAttribute('position', new BufferAttribute(cloud.positions, 3));
   const colors = cloud.colors ?? byClass(cloud);
   if (colors) geometry.setAttribute('color', new BufferAttribute(colors, 3));
-  const material = new PointsMaterial({ size: 2.2, sizeAttenuation: false, vertexColors: !!colors });
+  const material = new PointsMaterial({ size: 2.6, sizeAttenuation: false, vertexColors: !!colors });
   if (!colors) material.color = new Color(colorOf(0, theme.dark));
   content.add(new Points(geometry, material));
   for (const box of cloud.boxes) content.add(edgesOf(box));

@@ -6,6 +6,7 @@ import { compile } from 'vega-lite';
 import { Handler } from 'vega-tooltip';
 import type { TablePage } from '../api/media';
 import { colorOf } from '../model/palette';
+import { rgbOf } from './color';
 import { theme } from '../state/theme.svelte';
 
 const MOST_NODES = 4000;
@@ -41,6 +42,8 @@ const titled = (title: unknown) => (typeof title === 'string' && title ? { text:
 
 function config(): Record<string, unknown> {
   const [text, soft, grid, line, surface, accent] = ['--text', '--text3', '--grid', '--line', '--surface', '--accent'].map(css);
+  // Not up to the full colour, so that what is written over a cell stays readable.
+  const tints = Array.from({ length: 7 }, (_, at) => `color-mix(in srgb, ${accent} ${4 + 10 * at}%, ${surface})`).map((color) => `rgb(${rgbOf(color).join(',')})`);
   const font = "'Inter Variable', system-ui, sans-serif";
   return {
     background: 'transparent',
@@ -53,8 +56,9 @@ function config(): Record<string, unknown> {
     view: { stroke: null },
     range: {
       category: Array.from({ length: 10 }, (_, at) => colorOf(at, theme.dark)),
-      heatmap: [surface, accent],
-      ramp: [surface, accent],
+      heatmap: tints,
+      ramp: tints,
+      ordinal: tints,
     },
     mark: { color: accent },
     bar: { color: accent, cornerRadiusEnd: 2 },
