@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,30 +11,25 @@ from fastapi.responses import FileResponse, JSONResponse
 
 import runhaven
 from runhaven.errors import StoreError
-from runhaven_server import blobs, curves, histograms, media
+from runhaven_server import blobs, curves
 from runhaven_server.artifacts.routes import artifact_routes
 from runhaven_server.bundle import STATIC, Bundle
 from runhaven_server.guard import Guard
 from runhaven_server.library import Library
 from runhaven_server.live import Live
+from runhaven_server.media.routes import media_routes
 from runhaven_server.sealer import Sealer
 from runhaven_server.shapes import (
     CurveQuery,
-    HistogramQuery,
     LogLineShape,
     Logs,
-    MediaAt,
-    MediaQuery,
     MetricShape,
     ProjectShape,
     RunDetail,
     RunList,
     SeriesShape,
     Status,
-    TablePage,
-    TableQuery,
 )
-from runhaven_server.tables import Tables
 from runhaven_server.values import legible, plain
 
 if TYPE_CHECKING:
@@ -85,7 +79,7 @@ def create_app(
     _add_lists(app, library)
     _add_runs(app, library)
     app.include_router(artifact_routes(library))
-    _add_media(app, library)
+    app.include_router(media_routes(library))
     app.mount("/", Bundle(static))
     return Guard(app, access=access, hosts=hosts, prefix=prefix, trust_prefix_header=trust_prefix_header)
 
@@ -159,22 +153,3 @@ def _add_runs(app: FastAPI, library: Library) -> None:
         asked: dict[str, Any] = {"x": query.x, "buckets": query.buckets, "start": query.start, "stop": query.stop}
         pairs = [(one, library.run(one.run).curve(one.key, stream=one.stream, **asked)) for one in query.series]
         return Response(curves.encode_curves(pairs), media_type=curves.MEDIA_TYPE)
-
-
-def _add_media(app: FastAPI, library: Library) -> None:
-    """Add what was logged beside numbers."""
-    tables = Tables(library.store)
-
-    @app.post("/api/v1/media", response_model=list[MediaAt])
-    def read_media(query: MediaQuery) -> Response:  # pyright: ignore[reportUnusedFunction]
-        found = [media.pick(one, library.values(one.run, one.stream, one.key), query) for one in query.series]
-        return Response(json.dumps([one.model_dump() for one in found]), media_type=_JSON)
-
-    @app.post("/api/v1/histograms", response_class=Response)
-    def read_histograms(query: HistogramQuery) -> Response:  # pyright: ignore[reportUnusedFunction]
-        found = ((one, library.values(one.run, one.stream, one.key)) for one in query.series)
-        return Response(histograms.encode_histograms(found, rows=query.rows), media_type=curves.MEDIA_TYPE)
-
-    @app.post("/api/v1/tables", response_model=TablePage)
-    def read_table(query: TableQuery) -> Response:  # pyright: ignore[reportUnusedFunction]
-        return Response(json.dumps(tables.page(query).model_dump()), media_type=_JSON)

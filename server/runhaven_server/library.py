@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runhaven import Api, NotFoundError
 from runhaven.catalogue.index import Catalogue
-from runhaven_server.media import type_of
+from runhaven_server.media.picking import type_of
 from runhaven_server.recent import Recent
 from runhaven_server.shapes import LiveRun, MetricShape, ProjectShape, RunDetail, RunRow
 from runhaven_server.values import flat, plain, without_media

@@ -5,14 +5,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, cast
 
-from runhaven_server.shapes import MediaAt
+from runhaven_server.media.shapes import MediaAt
 from runhaven_server.values import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runhaven.api.values import Logged
-    from runhaven_server.shapes import MediaQuery, SeriesRef
+    from runhaven_server.media.shapes import MediaQuery
+    from runhaven_server.shapes import SeriesRef
 
 
 def type_of(kind: str, last: Any) -> str:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from runhaven.errors import NotFoundError
 from runhaven.store.blobs import Blobs
+from runhaven_server.media.shapes import ColumnShape, TablePage
 from runhaven_server.recent import Recent
-from runhaven_server.shapes import ColumnShape, TablePage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from runhaven_server.shapes import TableQuery
+    from runhaven_server.media.shapes import TableQuery
 
 _KEPT_BYTES = 256 << 20
 _KEPT_ORDERS = 64

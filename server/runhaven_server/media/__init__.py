@@ -1,0 +1,1 @@
+"""What was logged beside numbers, as the dashboard asks for it."""
