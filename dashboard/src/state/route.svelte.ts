@@ -7,12 +7,8 @@ export type Route =
   | { page: 'artifact'; entity: string; project: string; name: string; version: string; tab: string; rest: string }
   | { page: 'run'; ulid: string; tab: string };
 
-<<<<<<< HEAD
-export const TABS = ['overview', 'charts', 'logs', 'system', 'artifacts'];
+export const TABS = ['overview', 'charts', 'media', 'logs', 'system', 'artifacts'];
 export const ARTIFACT_TABS = ['overview', 'files', 'compare'];
-=======
-export const TABS = ['overview', 'charts', 'media', 'logs', 'system'];
->>>>>>> 69405e5 (WIP: media panels)
 
 function parse(hash: string): Route {
   const [kind, ...rest] = hash.replace(/^#\/?/, '').split('/').map(decodeURIComponent);
