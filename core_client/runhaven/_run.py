@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from runhaven import integration, saving
+from runhaven import saving
 from runhaven._alert import Alerts
 from runhaven._artifact_calls import ArtifactCalls
 from runhaven._config import Config
 from runhaven._summary import Summary
+from runhaven._watch_calls import WatchCalls
 from runhaven.errors import UsageError
 from runhaven.metric import Metric, parse_summary
 from runhaven.redaction import redact_text, redact_value
@@ -67,7 +68,7 @@ class Identity:
     is_resumed: bool = False
 
 
-class Run(ArtifactCalls):
+class Run(ArtifactCalls, WatchCalls):
     """A run that is being logged. Thread-safe; pickles to a reference that attaches to the same run.
 
     Attributes:
@@ -104,6 +105,7 @@ class Run(ArtifactCalls):
         self._keeps_rows = role in _WRITERS
         self._outcome: int | None = None
         self._on_finish = on_finish
+        self._endings: list[Callable[[], None]] = []
         self.lifetime: Lifetime | None = None
         self.reopen: Callable[[], None] | None = None
         self.opened_by = ""
@@ -241,24 +243,6 @@ class Run(ArtifactCalls):
             self.emit({"event": "alert", **alert})
             self._notices.alert(alert["level"], redact_text(alert["title"]), redact_text(alert["text"]))
 
-    def watch(self, models: Any, criterion: Any = None, *arguments: Any, **options: Any) -> None:
-        """Keep histograms and norms of a PyTorch model's gradients, as its optimizer sees them.
-
-        Args:
-            models: A `torch.nn.Module`, or several.
-            criterion: Accepted for old code.
-            *arguments: `log` ("gradients", "parameters", "all", None), `log_freq` (1000 optimizer steps), `idx`, `log_graph`.
-            **options: The same by name, and `include`, `exclude` (patterns of names), `exact`, `max_tensors`.
-
-        Raises:
-            ImportError: If PyTorch or the adapter is missing.
-        """
-        integration.adapter("torch", feature="watch()").watch(self, models, criterion, *arguments, **options)
-
-    def unwatch(self, models: Any = None) -> None:
-        """Stop watching some models, or all."""
-        integration.adapter("torch", feature="unwatch()").unwatch(self, models)
-
     def save(
         self,
         glob_str: str | os.PathLike[str] | None = None,
@@ -324,10 +308,16 @@ class Run(ArtifactCalls):
         exit_code = (self._outcome or 0) if exit_code is None else exit_code
         self._is_finished = True
         self._keeps_rows = False
+        for end in self._endings:
+            end()
         if self.lifetime is not None:
             self.lifetime.finish(exit_code)
         if self._on_finish is not None:
             self._on_finish(self)
+
+    def at_finish(self, end: Callable[[], None]) -> None:
+        """Have something that must not raise done when the run ends, before its last rows are written; for adapters."""
+        self._endings.append(end)
 
     def note_outcome(self, exit_code: int) -> None:
         """Note, for a `finish()` without an exit code, how the training ended; for adapters."""

@@ -70,14 +70,25 @@ def encode(histogram: LogHistogram) -> dict[str, Any]:
         _put(data, code - last)
         _put(data, histogram.counts[code])
         last = code
+    return cell_of(data, histogram)
+
+
+def cell_of(codes: bytes | bytearray, totals: LogHistogram, *, finite: int | None = None) -> dict[str, Any]:
+    """Return the JSON object that a row carries, of codes that are packed already.
+
+    Args:
+        codes: Pairs of LEB128 integers; see `docs/formats.md`.
+        totals: What is beside the codes: zeros and what is not finite.
+        finite: How many numbers are finite; by default those that `totals` holds.
+    """
     return {
         "_type": TYPE,
-        "codes": base64.b64encode(data).decode(),
-        "count": histogram.finite + histogram.nonfinite,
-        "zeros": histogram.zeros,
-        "nan": histogram.nan,
-        "inf": histogram.inf,
-        "neg_inf": histogram.neg_inf,
+        "codes": base64.b64encode(codes).decode(),
+        "count": (totals.finite if finite is None else finite) + totals.nonfinite,
+        "zeros": totals.zeros,
+        "nan": totals.nan,
+        "inf": totals.inf,
+        "neg_inf": totals.neg_inf,
     }
 
 
@@ -121,15 +132,6 @@ def merge(histograms: Sequence[LogHistogram]) -> LogHistogram:
         inf=sum(each.inf for each in histograms),
         neg_inf=sum(each.neg_inf for each in histograms),
     )
-
-
-def scaled(histogram: LogHistogram, octaves: int) -> LogHistogram:
-    """Return the histogram of the numbers times 2^octaves; what leaves the range goes to its end."""
-    counts: Counter[int] = Counter()
-    for code, count in histogram.counts.items():
-        magnitude = min(max(code % NEGATIVE + 8 * octaves, 1), _INFINITY - 1)
-        counts[code // NEGATIVE * NEGATIVE + magnitude] += count
-    return LogHistogram(dict(counts), histogram.zeros, histogram.nan, histogram.inf, histogram.neg_inf)
 
 
 def bounds(code: int) -> tuple[float, float]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from runhaven import log_histogram
 from runhaven.errors import UsageError
 from runhaven.media.kind import Media, lenient
 from runhaven.media.source import hold
 from runhaven.missing import require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from typing import Self
 
     from runhaven.media import filing
     from runhaven.media.kind import Reference, Sink
@@ -44,6 +46,17 @@ class Histogram(Media):
         if np_histogram is not None:
             counts, edges = np_histogram
             self._counted = [_number(one) for one in counts], [float(one) for one in edges]
+
+    @classmethod
+    def from_log_histogram(cls, value: Mapping[str, Any], num_bins: int = 64) -> Self:
+        """Make one with equally wide bins of one that `watch()` logged; what is not finite is left out.
+
+        Args:
+            value: The logged value, of `_type` "log-histogram".
+            num_bins: How many bins, 512 at most.
+        """
+        edges, counts = log_histogram.rebin(log_histogram.decode(value), num_bins)
+        return cls(np_histogram=(counts, edges))
 
     @property
     def histogram(self) -> list[float]:

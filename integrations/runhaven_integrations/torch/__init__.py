@@ -13,17 +13,37 @@ try:
 except ImportError as error:
     raise ImportError(missing("torch", "watch()")) from error
 
+from runhaven_integrations.torch.backward import BackwardTrigger
+from runhaven_integrations.torch.graph import GraphTracer, describe
+from runhaven_integrations.torch.names import unwrap
+from runhaven_integrations.torch.step import StepTrigger
 from runhaven_integrations.torch.watcher import Options, Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from runhaven import Run
 
 __all__ = ["keep_graph", "unwatch", "watch"]
 
 _KINDS = {None: (), "gradients": ("gradients",), "parameters": ("parameters",), "all": ("gradients", "parameters")}
-_watchers: WeakKeyDictionary[Run, dict[int, Watcher]] = WeakKeyDictionary()
+_TRIGGERS = {"step": StepTrigger, "backward": BackwardTrigger}
+
+
+class _Watching:
+    """Everything that watches one model; `stop` undoes it all."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.stops: list[Callable[[], None]] = []
+
+    def stop(self) -> None:
+        for stop in self.stops:
+            stop()
+        self.stops.clear()
+
+
+_watching: WeakKeyDictionary[Run, dict[int, _Watching]] = WeakKeyDictionary()
 
 
 def watch(  # noqa: PLR0913, PLR0917 - W&B's signature, and more
@@ -35,45 +55,45 @@ def watch(  # noqa: PLR0913, PLR0917 - W&B's signature, and more
     idx: int | None = None,
     log_graph: bool = False,
     *,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
+    include: str | Sequence[str] = (),
+    exclude: str | Sequence[str] = (),
+    when: Literal["step", "backward"] = "step",
     exact: bool | None = None,
     max_tensors: int = 512,
 ) -> None:
     """Keep histograms and norms at the first and every `log_freq`-th step of an optimizer; see `Run.watch`.
 
     Raises:
-        UsageError: If `log` or `log_freq` mean nothing.
+        UsageError: If an argument means nothing.
         TypeError: If a model is no `torch.nn.Module`.
     """
-    if log not in _KINDS or log_freq < 1:
-        message = f"watch() takes log='gradients', 'parameters', 'all' or None and a log_freq from 1, not {log!r} and {log_freq!r}."
-        raise UsageError(message)
-    if run.role not in ("main", "child"):
-        return
-    watched = _watchers.setdefault(run, {})
+    _check(log, when, log_freq)
     several: Sequence[Any] = [models] if isinstance(models, torch.nn.Module) else models
-    for place, model in enumerate(several):
+    for model in several:
         if not isinstance(model, torch.nn.Module):
             message = f"watch() takes a torch.nn.Module or several, not {type(model).__name__}."
             raise TypeError(message)
-        earlier = watched.pop(id(model), None)
-        number = len(watched) if idx is None else idx + place
-        prefix = f"graph_{number}" if number else ""
-        if earlier is not None:
-            prefix = earlier.options.prefix if idx is None else prefix
-            earlier.stop()
-        options = Options(_KINDS[log], log_freq, prefix, include, exclude, exact, max_tensors)
-        watched[id(model)] = Watcher(run, model, options)
-        if log_graph:
-            keep_graph(run, model, idx=number)
+    if run.role == "disabled":
+        return
+    for place, model in enumerate(map(unwrap, several)):
+        watching = _begin(run, model, None if idx is None else idx + place)
+        prefix = f"graph_{watching.number}" if watching.number else ""
+        if log is not None:
+            options = Options(_KINDS[log], log_freq, prefix, _patterns(include), _patterns(exclude), exact, max_tensors)
+            watcher = Watcher(run, model, options)
+            trigger = _TRIGGERS[when](watcher)
+            watcher.look_again = trigger.look_again
+            watching.stops += [trigger.stop, watcher.stop]
+        if log_graph and run.role == "main":
+            tracer = GraphTracer(model, lambda graph, number=watching.number: run.emit({**graph, "idx": number}))
+            watching.stops.append(tracer.stop)
 
 
 def unwatch(run: Run, models: torch.nn.Module | Sequence[torch.nn.Module] | None = None) -> None:
     """Stop watching some models, or all."""
-    watched = _watchers.get(run, {})
+    watched = _watching.get(run, {})
     some = [models] if isinstance(models, torch.nn.Module) else models
-    for key in list(watched) if some is None else [id(model) for model in some]:
+    for key in list(watched) if some is None else [id(unwrap(model)) for model in some]:
         if key in watched:
             watched.pop(key).stop()
 
@@ -86,20 +106,33 @@ def keep_graph(run: Run, model: torch.nn.Module, *, idx: int = 0) -> None:
         model: The model.
         idx: Which one of the run's models it is.
     """
-    run.emit({"event": "graph", "idx": idx, **_graph(model)})
+    run.emit({**describe(model, {}), "idx": idx})
 
 
-def _graph(model: Any) -> dict[str, Any]:
-    modules: list[dict[str, Any]] = [
-        {
-            "name": name,
-            "type": type(module).__name__,
-            "parameters": [
-                {"name": own, "shape": list(each.shape), "dtype": str(each.dtype), "is_trained": each.requires_grad}
-                for own, each in module.named_parameters(recurse=False)
-            ],
-        }
-        for name, module in model.named_modules()
-    ]
-    total = sum(each.numel() for each in model.parameters())
-    return {"type": type(model).__name__, "parameters": total, "modules": modules}
+def _begin(run: Run, model: torch.nn.Module, number: int | None) -> _Watching:
+    """Return the place of a model among those that are watched, after undoing what watched it before."""
+    if run not in _watching:
+        run.at_finish(lambda: unwatch(run))
+    watched = _watching.setdefault(run, {})
+    earlier = watched.pop(id(model), None)
+    if earlier is not None:
+        earlier.stop()
+        number = earlier.number if number is None else number
+    watching = watched[id(model)] = _Watching(len(watched) if number is None else number)
+    return watching
+
+
+def _check(log: Any, when: Any, log_freq: Any) -> None:
+    if log not in _KINDS:
+        message = f"watch() takes log='gradients', 'parameters', 'all' or None, not {log!r}."
+        raise UsageError(message)
+    if when not in _TRIGGERS:
+        message = f"watch() takes when='step' or 'backward', not {when!r}."
+        raise UsageError(message)
+    if not isinstance(log_freq, int) or log_freq < 1:
+        message = f"watch() takes a log_freq from 1, not {log_freq!r}."
+        raise UsageError(message)
+
+
+def _patterns(given: str | Sequence[str]) -> Sequence[str]:
+    return (given,) if isinstance(given, str) else tuple(given)

@@ -1,144 +1,218 @@
-"""One look at the gradients or parameters of a model: taken on the training's thread, written out on another."""
+"""One look at a model: computed on the training's thread without waiting, read and written out on another."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from runhaven import log_histogram
-from runhaven_integrations.torch.counting import count_codes, norms, sample
+from runhaven_integrations.torch.counting import count_codes, numbers_of, sample, squares
+from runhaven_integrations.torch.totals import Totals, unscaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from runhaven.log_histogram import LogHistogram
+    from runhaven_integrations.torch.change import Change
+    from runhaven_integrations.torch.part import Part
+    from runhaven_integrations.torch.shards import Meeting
+
+    OnRead = Callable[[str, dict[str, LogHistogram]], None]
+    OnSkips = Callable[[int], dict[str, Any]]
+
 SAMPLED_FROM = 1 << 24
-
-
-class Part(NamedTuple):
-    """A tensor to look at.
-
-    Attributes:
-        name: The parameter's name.
-        tensor: Its numbers, flat.
-        zeros: How many zeros a sparse tensor leaves out.
-        shards: Over how many processes the whole lies; 1 if it is all here.
-        is_exact: Whether to count all numbers even of a large tensor.
-    """
-
-    name: str
-    tensor: torch.Tensor
-    zeros: int
-    shards: int
-    is_exact: bool
-
-
-def part_of(name: str, value: Any, *, is_exact: bool) -> Part | None:
-    """Return what of a tensor lies in this process, flat; None if it holds no floating-point numbers here."""
-    shards, zeros = 1, 0
-    tensor = value.detach()
-    if hasattr(tensor, "to_local"):
-        local = tensor.to_local()
-        shards = math.ceil(tensor.numel() / max(local.numel(), 1))
-        tensor = local
-    if tensor.layout is not torch.strided:
-        held = tensor.coalesce().values()
-        zeros, tensor = tensor.numel() - held.numel(), held
-    if tensor.is_complex():
-        tensor = torch.view_as_real(tensor)
-    if not tensor.is_floating_point() or tensor.device.type == "meta" or not tensor.numel():
-        return None
-    return Part(name, tensor.reshape(-1), zeros, shards, is_exact)
+CHANGES, WEIGHTS = "changes", "weights"
 
 
 class Capture:
-    """Counts and norms on their way to the host; `read` makes them values to log."""
+    """Counts and norms on their way to the host; `read` makes them rows to log.
 
-    def __init__(self, kind: str, prefix: str, parts: Sequence[Part], *, scale: torch.Tensor | None = None) -> None:
-        """Start computing.
+    Several optimizers, or parameters one by one, add to it; once it is closed, it can be read.
+
+    Attributes:
+        held: The places of the parameters that are in it, by kind.
+        ranks: The processes over which some of them are sharded.
+        meeting: Where the shards of the others arrive; None where they do not.
+        is_sent: Whether its own shards go to another process, which logs them.
+    """
+
+    def __init__(self, prefix: str, on_read: OnRead, *, is_extra: bool = False) -> None:
+        """Start with nothing.
+
+        Args:
+            prefix: Stands before each parameter's name.
+            on_read: Called with each kind and what of its tensors is not finite, before the rows are logged.
+            is_extra: Count all numbers, however many a tensor has, and leave out what is sharded.
+        """
+        self.held: dict[str, set[int]] = {}
+        self.ranks: set[int] = set()
+        self.meeting: Meeting | None = None
+        self.is_sent = False
+        self._prefix = prefix
+        self._on_read = on_read
+        self._is_extra = is_extra
+        self._batches: list[_Batch] = []
+        self._changes: list[tuple[Change, torch.Tensor]] = []
+        self._skips: list[tuple[torch.Tensor, OnSkips]] = []
+        self._events: list[Any] = []
+        self._is_closed = False
+
+    def add(self, kind: str, parts: Sequence[Part], *, room: int, scale: torch.Tensor | None = None) -> None:
+        """Look at some tensors.
 
         Args:
             kind: "gradients" or "parameters".
-            prefix: Stands before each parameter's name.
             parts: What to look at.
-            scale: What the numbers are multiplied by, a power of two.
+            room: Of how many tensors of a kind histograms may be kept.
+            scale: What the numbers are multiplied by.
         """
-        self._kind = kind
-        self._prefix = prefix
-        self._parts = parts
-        self._is_sampled = [not part.is_exact and part.tensor.numel() >= SAMPLED_FROM for part in parts]
-        self.on_nonfinite: Callable[[str, int], None] = lambda _name, _count: None
-        looked = [
-            sample(part.tensor) if is_sampled else part.tensor
-            for part, is_sampled in zip(parts, self._is_sampled, strict=True)
-        ]
-        self._norms: Any = _to_host(norms([part.tensor for part in parts]))
-        self._counts = _to_hosts([count_codes(tensor) for tensor in looked])
-        self._scale: Any = None if scale is None else _to_host(scale.detach().reshape(-1))
-        self._parts = [part._replace(tensor=part.tensor[:0]) for part in parts]
-        self._event: Any = None
-        if any(part.tensor.device.type == "cuda" for part in parts):
-            self._event = torch.cuda.Event()
-            self._event.record()
+        held = self.held.setdefault(kind, set())
+        new = [part for part in parts if part.place not in held and not (part.ranks and self._is_extra)]
+        for some in by_device(new):
+            batch = _Batch(kind, some, max(room - len(held), 0), scale, is_exact=self._is_extra)
+            held |= {part.place for part in some}
+            self.ranks.update(*(part.ranks for part in some))
+            self._batches.append(batch)
+            self._note(some[0].tensor)
+
+    def add_change(self, change: Change) -> None:
+        """Compare the parameters with what they were before the step."""
+        measured = change.measure()
+        self._changes.append((change, _to_host(measured)))
+        self._note(measured)
+
+    def add_skips(self, found_inf: torch.Tensor, on_known: OnSkips) -> None:
+        """Take what a GradScaler found at the steps up to this one: 0.0 where all was finite.
+
+        Args:
+            found_inf: Of each step.
+            on_known: Called with the number of skipped steps; returns the row to log.
+        """
+        self._skips.append((_to_host(found_inf), on_known))
+        self._note(found_inf)
+
+    def _note(self, tensor: torch.Tensor) -> None:
+        if tensor.device.type == "cuda":
+            event = torch.cuda.Event()
+            event.record()
+            self._events.append(event)
+
+    def close(self) -> None:
+        """Add nothing more."""
+        self._is_closed = True
 
     def is_ready(self) -> bool:
         """Tell whether `read` would return at once."""
-        return self._event is None or bool(self._event.query())
+        return (
+            self._is_closed
+            and all(event.query() for event in self._events)
+            and (self.meeting is None or self.meeting.is_over())
+        )
+
+    def totals(self) -> dict[str, Totals]:
+        """Return what this process holds, by kind, waiting for the device."""
+        for event in self._events:
+            event.synchronize()
+        found: dict[str, Totals] = {}
+        for batch in self._batches:
+            found.setdefault(batch.kind, Totals()).add(batch.totals())
+        for change, measured in self._changes:
+            rows = numbers_of(measured)
+            for kind, row in zip((CHANGES, WEIGHTS), rows, strict=True):
+                sums = [square * scale for square, scale in zip(row, change.scales, strict=True)]
+                totals = Totals(dict(zip(change.names, sums, strict=True)), partial=change.sharded)
+                found.setdefault(kind, Totals()).add(totals)
+        return found
 
     def read(self) -> list[dict[str, Any]]:
-        """Return the rows: norms, histograms, and how many numbers are not finite where some are."""
-        if self._event is not None:
-            self._event.synchronize()
-        scale: float = 1.0 if self._scale is None else self._scale.tolist()[0]
-        norms_found: list[float] = self._norms.tolist()
-        found = [norm / scale for norm in norms_found]
-        histograms = [
-            self._histogram(counts, part, scale) for counts, part in zip(self._counts, self._parts, strict=True)
-        ]
-        names = [f"{self._prefix}{part.name}" for part in self._parts]
-        cells = [log_histogram.encode(histogram) for histogram in histograms]
-        for cell, part, is_sampled in zip(cells, self._parts, self._is_sampled, strict=True):
-            if is_sampled:
-                cell["is_sampled"] = True
-            if part.shards > 1:
-                cell["shards"] = part.shards
-        rows = [
-            self._norm_row(names, found),
-            {f"{self._kind}/{name}": cell for name, cell in zip(names, cells, strict=True)},
-        ]
-        bad = {name: each.nonfinite for name, each in zip(names, histograms, strict=True) if each.nonfinite}
-        if bad:
-            rows.append({f"{self._kind}_nonfinite/{name}": count for name, count in bad.items()})
-            self.on_nonfinite(*next(iter(bad.items())))
-        return [row for row in rows if row]
+        """Return the rows: norms, histograms, what is not finite, and how much the step changed."""
+        self.close()
+        found = self.totals()
+        if self.meeting is not None:
+            self.meeting.gather(found)
+        elif self.is_sent:
+            found = {kind: totals.whole() for kind, totals in found.items()}
+        is_skipped, rows = self._read_skips()
+        for kind in self.held:
+            of_kind, bad = found[kind].in_order().rows(kind, self._prefix) if kind in found else ([], {})
+            if not is_skipped:
+                self._on_read(kind, bad)
+            rows += of_kind
+        if CHANGES in found:
+            rows.append(_ratios(found[CHANGES].squares, found[WEIGHTS].squares, self._prefix))
+        return rows
 
-    def _norm_row(self, names: Sequence[str], found: Sequence[float]) -> dict[str, Any]:
-        """Return the norms; none of a tensor of which only a part lies here, for it would not be the tensor's."""
-        row = {
-            f"{self._kind}_norm/{name}": norm
-            for name, norm, part in zip(names, found, self._parts, strict=True)
-            if part.shards == 1
-        }
-        if len(row) == len(names):
-            row[f"{self._kind}_norm/{self._prefix}global"] = math.sqrt(sum(norm * norm for norm in found))
-        return row
+    def _read_skips(self) -> tuple[bool, list[dict[str, Any]]]:
+        """Return whether the step itself was skipped, where nothing finite is expected, and the row of all skips."""
+        steps: list[tuple[list[float], OnSkips]] = [(numbers_of(found), on_known) for found, on_known in self._skips]
+        numbers = [(sum(map(bool, found)), on_known) for found, on_known in steps]
+        return any(found[-1] for found, _ in steps), [on_known(number) for number, on_known in numbers if number]
 
-    @staticmethod
-    def _histogram(counts: Any, part: Part, scale: float) -> log_histogram.LogHistogram:
-        places: Any = torch.nonzero(counts).reshape(-1)
-        sparse: dict[int, int] = dict(zip(places.tolist(), counts[places].tolist(), strict=True))
-        sparse[0] = sparse.get(0, 0) + part.zeros
-        histogram = log_histogram.from_counts(sparse)
-        return histogram if scale == 1.0 else log_histogram.scaled(histogram, -round(math.log2(scale)))
+
+class _Batch:
+    """What is known of some tensors of one device, soon."""
+
+    def __init__(
+        self, kind: str, parts: Sequence[Part], room: int, scale: torch.Tensor | None, *, is_exact: bool
+    ) -> None:
+        self.kind = kind
+        # The tensors themselves are let go: their memory is the training's.
+        self._parts = [part._replace(tensor=part.tensor[:0]) for part in parts]
+        flats = [part.tensor for part in parts]
+        self._squares = _to_host(squares(flats))
+        self._scale = None if scale is None else _to_host(scale.detach().reshape(-1))
+        self._sampled: set[str] = set()
+        # On a host, the norm tells at once where every number has to be looked at.
+        is_known = flats[0].device.type == "cpu"
+        sums = numbers_of(self._squares) if is_known else [0.0] * len(parts)
+        looked: list[torch.Tensor] = []
+        for part, square in zip(parts[:room], sums, strict=False):
+            is_small = part.tensor.numel() < SAMPLED_FROM
+            is_whole = is_small or is_exact or part.is_exact or not math.isfinite(square)
+            looked.append(part.tensor if is_whole else sample(part.tensor).reshape(-1))
+            self._sampled |= set() if is_whole else {part.name}
+        self._counts = _to_hosts(count_codes(looked))
+
+    def totals(self) -> Totals:
+        scale = 1.0 if self._scale is None else numbers_of(self._scale)[0]
+        sums = numbers_of(self._squares)
+        totals = Totals(sampled=self._sampled)
+        for place, (part, square) in enumerate(zip(self._parts, sums, strict=True)):
+            totals.places[part.name] = part.place
+            totals.squares[part.name] = square / scale**2
+            totals.zeros[part.name] = part.zeros
+            if part.ranks:
+                totals.partial.add(part.name)
+            if place < len(self._counts):
+                counts = self._counts[place]
+                totals.counts[part.name] = counts if scale == 1.0 else unscaled(counts, scale)
+        return totals
+
+
+def by_device(parts: Sequence[Part]) -> list[list[Part]]:
+    """Sort parts by the device on which they lie."""
+    found: dict[torch.device, list[Part]] = {}
+    for part in parts:
+        found.setdefault(part.tensor.device, []).append(part)
+    return list(found.values())
+
+
+def _ratios(changes: dict[str, float], weights: dict[str, float], prefix: str) -> dict[str, Any]:
+    """Return by how much of its norm each parameter changed; nothing of one that was zero."""
+    names = {name: (changes[name], weights[name]) for name in changes}
+    names["global"] = sum(changes.values()), sum(weights.values())
+    return {
+        f"update_ratio/{prefix}{name}": math.sqrt(change / weight) for name, (change, weight) in names.items() if weight
+    }
 
 
 def _to_host(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.to("cpu", non_blocking=True)
 
 
-def _to_hosts(counts: list[torch.Tensor]) -> Sequence[torch.Tensor]:
+def _to_hosts(counts: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
     """Bring many counts to the host in one copy."""
-    if all(each.device.type == "cpu" for each in counts):
+    if not counts or counts[0].device.type == "cpu":
         return counts
-    return _to_host(torch.stack([each.to(counts[0].device) for each in counts])).unbind()
+    return _to_host(torch.stack(list(counts))).unbind()

@@ -1,4 +1,4 @@
-"""Decides when to look at a model, and undoes all that it did."""
+"""Watches one model for one run: makes captures of it when a trigger says so, and undoes all that it did."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
-from runhaven_integrations.torch.capture import Capture, part_of
+from runhaven_integrations.torch.capture import Capture
+from runhaven_integrations.torch.names import named_parameters
+from runhaven_integrations.torch.part import part_of
+from runhaven_integrations.torch.shards import Meeting, Sender, find_place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from runhaven import Run
-    from runhaven_integrations.torch.capture import Part
+    from runhaven.log_histogram import LogHistogram
+    from runhaven_integrations.torch.part import Part
+    from runhaven_integrations.torch.shards import Place
 
 logger = logging.getLogger("runhaven")
 
-_WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
-
 
 class Options(NamedTuple):
-    """What to look at, and how often; see `watch`."""
+    """What to look at, and how often; see `Run.watch`."""
 
     kinds: tuple[str, ...]
     log_freq: int
@@ -35,90 +37,77 @@ class Options(NamedTuple):
     max_tensors: int = 512
 
 
-class _Owner:
-    """An optimizer that was seen stepping."""
+class Watched(NamedTuple):
+    """A parameter that is looked at.
 
-    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
-        self.optimizer = weakref.ref(optimizer)
-        self.steps = 0
-        self.is_extra = False
+    Attributes:
+        place: Its place in the model.
+        name: Its name.
+        parameter: The parameter.
+        is_exact: Whether all its elements are counted, however many.
+    """
+
+    place: int
+    name: str
+    parameter: torch.nn.Parameter
+    is_exact: bool
 
 
 class Watcher:
-    """Watches one model for one run."""
+    """Makes captures of a model, and hands them to the run, or to the first process of several.
+
+    Attributes:
+        options: What to look at.
+        look_again: Called, on the background thread, to have the next step looked at because numbers are not finite.
+    """
 
     def __init__(self, run: Run, model: torch.nn.Module, options: Options) -> None:
         """Begin; nothing is put on the model."""
         self.options = options
+        self.look_again: Callable[[], None] = lambda: None
         self._run = run
         self._model = weakref.ref(model)
-        self._owners: dict[int, _Owner] = {}
-        self._is_alerted = False
-        self._handles = [
-            register_optimizer_step_pre_hook(self._before_step),
-            register_optimizer_step_post_hook(self._after_step),
-        ]
+        self._is_kept = run.role in ("main", "child")
+        self._place: Place | None = None
+        self._sender: Sender | None = None
+        self._number = 0
+        self._bad: set[str] = set()
+        self._find_place()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing left to watch."""
+        return self._run.is_finished or self._model() is None
 
     def stop(self) -> None:
-        """Undo everything."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
-        self._owners.clear()
+        """Send what is still to be sent."""
+        if self._sender is not None:
+            self._sender.stop()
+            self._sender = None
 
-    def _before_step(self, optimizer: Any, arguments: Any, keywords: Any) -> None:
-        # With a closure, the gradients that count are made during the step.
-        if len(arguments) > 1 or keywords:
-            return
-        owner = self._owners.get(id(optimizer))
-        if owner is None or owner.optimizer() is not optimizer:
-            owner = self._owners[id(optimizer)] = _Owner(optimizer)
-        owner.steps += 1
-        if owner.steps == 1 or owner.is_extra or owner.steps % self.options.log_freq == 0:
-            self._look(owner, optimizer)
-
-    def _after_step(self, optimizer: Any, arguments: Any, keywords: Any) -> None:
-        if len(arguments) > 1 or keywords:
-            self._before_step(optimizer, (), {})
-
-    def _look(self, owner: _Owner, optimizer: Any) -> None:
-        """Capture; whatever goes wrong is none of the training's business."""
-        model = self._model()
-        if model is None or self._run.is_finished:
-            self.stop()
-            return
-        owner.is_extra = False
+    def attempt(self, look: Callable[..., None], *arguments: Any) -> None:
+        """Look; whatever goes wrong is none of the training's business."""
         try:
             if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
                 return
             with torch.no_grad():
-                owned = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
-                for kind in self.options.kinds:
-                    self._capture(kind, model, owned, owner, getattr(optimizer, "grad_scale", None))
+                look(*arguments)
         except Exception as error:
             self._run.notices.warn(f"watch() could not look at the model: {error!r}.", about="watch")
             logger.debug("watch() failed", exc_info=True)
 
-    def _capture(
-        self, kind: str, model: torch.nn.Module, owned: set[int], owner: _Owner, scale: torch.Tensor | None
-    ) -> None:
-        parts = list(self._parts(kind, model, owned))[: self.options.max_tensors]
-        if not parts:
-            return
-        capture = Capture(kind, self.options.prefix, parts, scale=scale if kind == "gradients" else None)
-        capture.on_nonfinite = lambda name, count: self._on_nonfinite(kind, owner, name, count)
-        self._run.recorder.log_later(capture)
+    # What to look at
 
-    def _parts(self, kind: str, model: torch.nn.Module, owned: set[int]) -> Iterator[Part]:
-        embeddings = {id(each.weight) for each in model.modules() if isinstance(each, torch.nn.Embedding)}
-        for name, parameter in model.named_parameters():
-            value = parameter.grad if kind == "gradients" else parameter
-            if value is None or id(parameter) not in owned or not self._is_wanted(name):
-                continue
-            is_exact = self.options.exact is True or id(parameter) in embeddings
-            part = part_of(_plain(name), value, is_exact=is_exact)
-            if part is not None:
-                yield part
+    def watched(self) -> list[Watched]:
+        """Return the parameters to look at, as the model has them now."""
+        model = self._model()
+        if model is None:
+            return []
+        return [
+            Watched(place, name, parameter, self.options.exact is True or isinstance(module, torch.nn.Embedding))
+            for place, (name, parameter, module) in enumerate(named_parameters(model))
+            if self._is_wanted(name)
+        ]
 
     def _is_wanted(self, name: str) -> bool:
         include, exclude = self.options.include, self.options.exclude
@@ -126,16 +115,115 @@ class Watcher:
             fnmatchcase(name, each) for each in exclude
         )
 
-    def _on_nonfinite(self, kind: str, owner: _Owner, name: str, count: int) -> None:
-        """Tell of the first layer, once, and look again at the next step; on the background thread."""
-        if self._is_alerted:
-            return
-        self._is_alerted = True
-        owner.is_extra = True
-        self._run.alert(f"Non-finite {kind}", f"{count} numbers of {name} are NaN or infinite.", "WARN")
+    def parts(self, watched: Iterable[Watched], kind: str) -> list[Part]:
+        """Return what of the "gradients" or "parameters" lies here, and is kept or sent."""
+        found = [self._part(each, kind) for each in watched]
+        return [part for part in found if part is not None and (part.ranks or self._is_kept)]
+
+    def look(
+        self, capture: Capture, kind: str, watched: Sequence[Watched], *, scale: torch.Tensor | None = None
+    ) -> None:
+        """Take the "gradients" or "parameters" into a capture; `scale` is what they are multiplied by."""
+        room = self.options.max_tensors
+        parts = self.parts(watched, kind)
+        if len(parts) > room:
+            text = (
+                f"watch() keeps histograms of {room} of {len(parts)} tensors; pass include= or max_tensors= for others."
+            )
+            self._run.notices.warn(text, about="watch max_tensors")
+        capture.add(kind, parts, room=room, scale=scale)
+
+    def _part(self, watched: Watched, kind: str) -> Part | None:
+        value = watched.parameter.grad if kind == "gradients" else watched.parameter
+        try:
+            return None if value is None else part_of(watched.place, watched.name, value, is_exact=watched.is_exact)
+        except Exception as error:
+            name = watched.name
+            self._run.notices.warn(f"watch() leaves out {name}: {error!r}.", about=f"watch {name}")
+            logger.debug("a tensor could not be looked at", exc_info=True)
+            return None
+
+    # Captures
+
+    def begin(self, *, is_extra: bool = False, is_skipped: bool = False) -> Capture:
+        """Return a new capture at the run's present step.
+
+        Args:
+            is_extra: Whether this is a second look at numbers that are not finite: exact, and without shards, for
+                the other processes do not look now.
+            is_skipped: Whether they are of a step that a GradScaler skipped, where that is nothing unusual.
+        """
+        capture = Capture(self.options.prefix, _ignore if is_skipped else self._on_read, is_extra=is_extra)
+        if self._is_kept:
+            self._run.recorder.log_later(capture)
+        return capture
+
+    def end(self, capture: Capture) -> None:
+        """Let a capture be read; if it holds shards, let those of all processes meet."""
+        if capture.ranks:
+            place = self._find_place()
+            self._number += 1
+            if place is None:
+                pass
+            elif place.rank == min(capture.ranks):
+                capture.meeting = Meeting(place, self._number, sorted(capture.ranks), self._on_absent)
+            else:
+                self._sender = self._sender or Sender(place)
+                capture.is_sent = True
+                self._sender.send(self._number, capture)
+        capture.close()
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Keep a row at the run's present step."""
+        if self._is_kept:
+            self._run.recorder.log_later(Known([row]))
+
+    def alert(self, title: str, text: str) -> None:
+        """Raise an alert of the run."""
+        self._run.alert(title, text, "WARN")
+
+    def _find_place(self) -> Place | None:
+        if self._place is None:
+            self._place = find_place()
+            if self._place is not None and self._is_kept:
+                self._place.open()
+        return self._place
+
+    def _on_absent(self, ranks: Sequence[int]) -> None:
+        listed = ", ".join(map(str, ranks[:8]))
+        self._run.notices.warn(
+            f"shards of rank {listed}{' and others' if len(ranks) > 8 else ''} did not arrive, and histograms are marked "  # noqa: PLR2004 - enough to see which
+            "as partial; call run.watch(model) on every rank.",
+            about="absent shards",
+        )
+
+    def _on_read(self, kind: str, bad: dict[str, LogHistogram]) -> None:
+        """Tell of numbers that are not finite, once until all are finite again; on the background thread."""
+        if not bad:
+            self._bad.discard(kind)
+        elif kind not in self._bad:
+            self._bad.add(kind)
+            self.look_again()
+            names = list(bad)
+            first = bad[names[0]]
+            others = f"; so has {names[-1]}, the last of {len(bad)} tensors" if len(bad) > 1 else ""
+            text = f"{names[0]} is the first that has: {first.nan} NaN and {first.inf + first.neg_inf} infinite{others}"
+            self.alert(f"Non-finite {kind}", text)
 
 
-def _plain(name: str) -> str:
-    for wrapper in _WRAPPERS:
-        name = name.replace(wrapper, "")
-    return name
+def _ignore(kind: str, bad: dict[str, LogHistogram]) -> None:
+    """Tell nobody."""
+
+
+class Known(NamedTuple):
+    """Rows whose values need not be waited for."""
+
+    rows: list[dict[str, Any]]
+
+    def is_ready(self) -> bool:
+        """Tell that they are there."""
+        return True
+
+    def read(self) -> list[dict[str, Any]]:
+        """Return them."""
+        return self.rows
