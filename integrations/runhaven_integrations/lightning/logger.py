@@ -170,7 +170,13 @@ class RunhavenLogger(MediaMethods, Logger):
 
     @rank_zero_only
     @guarded("watch the model")
-    def watch(self, model: Any, log: str | None = "gradients", log_freq: int = 100, log_graph: bool = True) -> None:
+    def watch(
+        self,
+        model: Any,
+        log: Literal["gradients", "parameters", "all"] | None = "gradients",
+        log_freq: int = 100,
+        log_graph: bool = True,
+    ) -> None:
         """Keep histograms of gradients or parameters; see `runhaven.Run.watch`."""
         self.experiment.watch(model, log=log, log_freq=log_freq, log_graph=log_graph)
 
