@@ -1,0 +1,279 @@
+"""What watching a model costs: beside `wandb.watch` and TensorBoard's `add_histogram`, in one run.
+
+    python benchmarks/watch.py                    # all models; needs torch, and measures each peer that is installed
+    python benchmarks/watch.py --models mlp gpt10m --log all
+
+Each tracker trains in a process of its own, one after the other in every round, with one thread of PyTorch's. It looks at every second step, so
+that the cost of a look is the difference between neighbours: the CPU time of the training's thread, and that of all threads of the process.
+Figures are medians over steps and rounds. What a look costs at a log_freq of f is (look / f + idle) / step. "counting" is the floor: `torch.bincount` of
+ready codes, without reading the gradients or anything else. On a machine that others use too, compare columns of one run, not figures of two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TRACKERS = ("runhaven", "wandb", "tensorboard")
+MODELS = ("mlp", "resnet18", "gpt10m", "gpt100m")
+IDLE_STEPS = 3000
+
+
+def mlp() -> tuple[Any, Any]:
+    import torch
+
+    layers = [
+        torch.nn.Linear(784, 512),
+        torch.nn.ReLU(),
+        torch.nn.Linear(512, 512),
+        torch.nn.ReLU(),
+        torch.nn.Linear(512, 10),
+    ]
+    return torch.nn.Sequential(*layers), torch.randn(64, 784)
+
+
+def resnet18() -> tuple[Any, Any]:
+    """Build the residual network of 18 layers (He et al., 2015) with its usual widths, 11.2 M parameters."""
+    import torch
+
+    class Block(torch.nn.Module):
+        def __init__(self, inner: int, outer: int, stride: int) -> None:
+            super().__init__()
+            self.conv1 = torch.nn.Conv2d(inner, outer, 3, stride, 1, bias=False)
+            self.bn1 = torch.nn.BatchNorm2d(outer)
+            self.conv2 = torch.nn.Conv2d(outer, outer, 3, 1, 1, bias=False)
+            self.bn2 = torch.nn.BatchNorm2d(outer)
+            shortcut = torch.nn.Sequential(
+                torch.nn.Conv2d(inner, outer, 1, stride, bias=False), torch.nn.BatchNorm2d(outer)
+            )
+            self.shortcut = torch.nn.Identity() if (inner, stride) == (outer, 1) else shortcut
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            inside = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+            return torch.relu(inside + self.shortcut(x))
+
+    widths = [
+        (64, 64, 1),
+        (64, 64, 1),
+        (64, 128, 2),
+        (128, 128, 1),
+        (128, 256, 2),
+        (256, 256, 1),
+        (256, 512, 2),
+        (512, 512, 1),
+    ]
+    stem = [
+        torch.nn.Conv2d(3, 64, 7, 2, 3, bias=False),
+        torch.nn.BatchNorm2d(64),
+        torch.nn.ReLU(),
+        torch.nn.MaxPool2d(3, 2, 1),
+    ]
+    head = [torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(512, 10)]
+    return torch.nn.Sequential(*stem, *(Block(*width) for width in widths), *head), torch.randn(4, 3, 96, 96)
+
+
+def gpt(width: int, layers: int, words: int, tokens: int) -> tuple[Any, Any]:
+    import torch
+
+    heads = width // 64
+    blocks = [
+        torch.nn.TransformerEncoderLayer(width, heads, 4 * width, dropout=0.0, batch_first=True, norm_first=True)
+        for _ in range(layers)
+    ]
+    model = torch.nn.Sequential(torch.nn.Embedding(words, width), *blocks, torch.nn.Linear(width, words, bias=False))
+    return model, torch.randint(words, (1, tokens))
+
+
+def build(name: str) -> tuple[Any, Any]:
+    makers: dict[str, Callable[[], tuple[Any, Any]]] = {
+        "mlp": mlp,
+        "resnet18": resnet18,
+        "gpt10m": lambda: gpt(320, 6, 4096, 128),
+        "gpt100m": lambda: gpt(768, 12, 10_000, 64),
+    }
+    return makers[name]()
+
+
+# Each start returns what to do after every step, and how to end.
+
+
+def start_nothing(folder: str, model: Any, log: str, freq: int) -> tuple[Callable[[], object], Callable[[], object]]:  # noqa: ARG001
+    return lambda: None, lambda: None
+
+
+def start_runhaven(folder: str, model: Any, log: Any, freq: int) -> tuple[Callable[[], object], Callable[[], object]]:
+    import runhaven
+    from runhaven_integrations.torch import watch
+
+    run = runhaven.init(project="bench", dir=folder, settings={"silent": True, "x_disable_stats": True})
+    watch(run, model, log=log, log_freq=freq)
+    return lambda: run.log({"step": 1.0}), run.finish
+
+
+def start_wandb(folder: str, model: Any, log: str, freq: int) -> tuple[Callable[[], object], Callable[[], object]]:
+    import wandb
+
+    settings = wandb.Settings(silent=True, x_disable_stats=True)
+    run = wandb.init(project="bench", dir=folder, mode="offline", settings=settings)
+    run.watch(model, log=log, log_freq=freq)
+    return lambda: run.log({"step": 1.0}), run.finish
+
+
+def start_tensorboard(
+    folder: str, model: Any, log: str, freq: int
+) -> tuple[Callable[[], object], Callable[[], object]]:
+    from torch.utils.tensorboard import SummaryWriter
+
+    writer, steps = SummaryWriter(folder), [0]
+
+    def after_step() -> None:
+        steps[0] += 1
+        if steps[0] % freq == 0:
+            for name, parameter in model.named_parameters():
+                writer.add_histogram(f"gradients/{name}", parameter.grad, steps[0])
+                if log == "all":
+                    writer.add_histogram(f"parameters/{name}", parameter, steps[0])
+
+    return after_step, writer.close
+
+
+def measure(tracker: str, name: str, log: str, steps: int) -> dict[str, float]:
+    """Run in a process of its own: return the figures of one tracker on one model."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model, data = build(name)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    with tempfile.TemporaryDirectory() as folder:
+        after_step, end = globals()[f"start_{tracker}"](folder, model, log, 2)
+        took: list[tuple[float, float]] = []
+        for _ in range(2 * steps + 4):
+            thread, process = time.thread_time(), time.process_time()
+            train(model, data, optimizer)
+            after_step()
+            took.append((time.thread_time() - thread, time.process_time() - process))
+        end()
+    # The first steps warm up; of the others, every second one was looked at.
+    plain, looked = took[4::2], took[5::2]
+    return {
+        "elements": float(sum(parameter.numel() for parameter in model.parameters())),
+        "step_s": statistics.median(thread for thread, _ in plain),
+        "look_s": statistics.median(with_[0] - without[0] for with_, without in zip(looked, plain, strict=True)),
+        "all_s": statistics.median(with_[1] - without[1] for with_, without in zip(looked, plain, strict=True)),
+    }
+
+
+def train(model: Any, data: Any, optimizer: Any) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    model(data).float().square().mean().backward()
+    optimizer.step()
+
+
+def idle(tracker: str, name: str) -> dict[str, float]:
+    """Run in a process of its own: return what a step without a look costs more than one without a tracker."""
+    import torch
+
+    torch.set_num_threads(1)
+    shape = build(name)[0]
+    # As many parameters as the model has, of one element each: hooks cost the same, and the rest little.
+    model = torch.nn.ParameterList([torch.nn.Parameter(torch.zeros(1)) for _ in shape.parameters()])
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0, foreach=True)
+    with tempfile.TemporaryDirectory() as folder:
+        before = statistics.median(tiny_step_s(model, optimizer) for _ in range(IDLE_STEPS))
+        _, end = globals()[f"start_{tracker}"](folder, model, "gradients", 10**9)
+        tiny_step_s(model, optimizer)
+        tiny_step_s(model, optimizer)
+        after = statistics.median(tiny_step_s(model, optimizer) for _ in range(IDLE_STEPS))
+        end()
+    return {"idle_s": after - before}
+
+
+def tiny_step_s(model: Any, optimizer: Any) -> float:
+    import torch
+
+    loss = torch.stack([parameter.sum() for parameter in model]).sum()
+    begun = time.thread_time()
+    loss.backward()
+    optimizer.step()
+    return time.thread_time() - begun
+
+
+def counting_ns() -> float:
+    """Return the nanoseconds for an element of counting ready codes, the floor of any histogram by codes."""
+    import torch
+
+    torch.set_num_threads(1)
+    codes = ((torch.randn(1 << 18) * 1e-3).view(torch.int32) >> 20).bitwise_and_(4095).to(torch.int16)
+    took: list[float] = []
+    for _ in range(200):
+        begun = time.thread_time()
+        torch.bincount(codes, minlength=4096)
+        took.append(time.thread_time() - begun)
+    return statistics.median(took) / len(codes) * 1e9
+
+
+def in_process(*arguments: str) -> dict[str, float] | None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_SILENT": "true"}
+    done = subprocess.run(
+        [sys.executable, __file__, *arguments], capture_output=True, text=True, check=False, env=environment
+    )
+    if done.returncode:
+        print(f"    {' '.join(arguments)}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+        return None
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def middle(rounds: list[dict[str, float]]) -> dict[str, float]:
+    return {key: statistics.median(each[key] for each in rounds) for key in rounds[0]}
+
+
+def compare(name: str, log: str, rounds: int, steps: int) -> None:
+    found: dict[str, list[dict[str, float]]] = {}
+    floor = statistics.median(counting_ns() for _ in range(rounds))
+    for _ in range(rounds):
+        for tracker in TRACKERS:
+            if find_spec(tracker) is not None and (figures := in_process("--one", tracker, name, log, str(steps))):
+                found.setdefault(tracker, []).append(figures | (in_process("--idle", tracker, name) or {"idle_s": 0.0}))
+    step_s = statistics.median(each["step_s"] for each in found["runhaven"])
+    elements = found["runhaven"][0]["elements"]
+    print(f"\n{name}: {elements / 1e6:.1f} M parameters, a step {step_s * 1e3:.1f} ms; {log}; counting {floor:.2f} ns")
+    print(f"{'':14}{'ns/element':>12}{'all threads':>13}{'idle us':>9}{'f=1':>9}{'f=10':>9}{'f=100':>9}")
+    for tracker, each in found.items():
+        of = middle(each)
+        shares = [f"{100 * (of['look_s'] / freq + of['idle_s']) / step_s:>8.2f}%" for freq in (1, 10, 100)]
+        per = [f"{of[key] / elements * 1e9:.2f}" for key in ("look_s", "all_s")]
+        print(f"{tracker:14}{per[0]:>12}{per[1]:>13}{of['idle_s'] * 1e6:>9.2f}{''.join(shares)}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
+    parser.add_argument("--log", choices=("gradients", "all"), default="gradients")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=10, help="looks in each round")
+    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--idle", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        print(json.dumps(measure(given.one[0], given.one[1], given.one[2], int(given.one[3]))))
+    elif given.idle:
+        print(json.dumps(idle(*given.idle)))
+    else:
+        for name in given.models:
+            compare(name, given.log, given.rounds, given.steps)
+
+
+if __name__ == "__main__":
+    main()
