@@ -55,6 +55,7 @@ class Checkpoints:
         self._name = name
         self._waiting: dict[Path, _Saved] = {}
         self._logged: set[tuple[Path, _Signature]] = set()
+        self._said: dict[str, dict[str, Any]] = {}
 
     def saved(
         self,
@@ -78,11 +79,10 @@ class Checkpoints:
             OSError: If the note cannot be written beside it.
             UsageError: If the artifact's name cannot be one.
         """
-        run = self._adapter.run
         place = Path(path)
-        if run.role not in ("main", "child") or not place.exists():
+        if not self._adapter.writes or not place.exists():
             return
-        note_run(place, run)
+        note_run(place, self._adapter.run)
         if self._when == "never":
             return
         known = {"step": step, "epoch": epoch, **metadata, "original_filename": place.name}
@@ -110,12 +110,14 @@ class Checkpoints:
         if mark in self._logged and not saved.is_best:
             return
         run = self._adapter.run
-        artifact = Artifact(self._name or f"model-{run.id}", type="model", metadata=saved.metadata)
+        artifact = Artifact(self._name or f"model-{run.id}", type="model")
         if path.is_dir():
             artifact.add_dir(path)
         else:
             # One name for all, so that the same content is the same version.
             artifact.add_file(path, name=f"model{path.suffix}")
+        # The same content under a second name takes nothing from what was said of it under the first.
+        artifact.metadata = self._said[artifact.digest] = saved.metadata | self._said.get(artifact.digest, {})
         run.log_artifact(artifact, aliases=["best"] if saved.is_best else None)
         self._logged.add(mark)
 

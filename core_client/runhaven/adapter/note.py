@@ -69,6 +69,6 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
         return {name: value for name, value in entries.items() if isinstance(value, dict)}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         logger.debug("%s cannot be read", path, exc_info=True)
         return {}

@@ -97,8 +97,7 @@ class RunhavenLogger(MediaMethods, Logger):
             run=experiment,
             strict=strict,
             default_project="lightning_logs",
-            **own,
-            **init_arguments,
+            **(own | init_arguments),
         )
         self.checkpoints = Checkpoints(self.adapter, log_model=log_model, name=checkpoint_name)
         self._training = Training()
