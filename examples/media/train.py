@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -10,25 +10,24 @@ import plotly.express as px
 from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
-from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
 import runhaven
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 EPOCHS = 10
 NAMES = [f"digit {number}" for number in range(10)]
-COLORS = (np.array(mpl.colormaps["tab10"].colors) * 255).astype(int)  # pyright: ignore[reportAttributeAccessIssue]
+COLORS: Any = mpl.colormaps["tab10"](np.arange(10), bytes=True)[:, :3].astype(int)
 
 
 def main() -> None:
     """Train, and log after each epoch what a person would look at."""
-    digits, targets = load_digits(return_X_y=True)
-    x, held_out, y, labels = train_test_split(digits / 16, targets, test_size=0.3, random_state=0)
-    model = MLPClassifier((32,), learning_rate_init=0.01, random_state=0)
-    weights: list[NDArray[np.float64]] = []
+    digits, targets = cast("tuple[Any, Any]", load_digits(return_X_y=True))
+    order = np.random.default_rng(0).permutation(len(digits))
+    digits, targets = digits[order] / 16, targets[order]
+    x, y, held_out, labels = digits[540:], targets[540:], digits[:540], targets[:540]
+    model: Any = MLPClassifier((32,), learning_rate_init=0.01, random_state=0)
+    weights: list[Any] = []
+    scores: Any = None
     mistakes = runhaven.Table(columns=["epoch", "image", "is", "taken for"], log_mode="INCREMENTAL")
     with runhaven.init(project="media", config={"hidden": 32, "epochs": EPOCHS}) as run:
         for epoch in range(EPOCHS):
@@ -45,15 +44,15 @@ def main() -> None:
         keep_predictions(run, held_out, labels, scores)
 
 
-def enlarged(digit: NDArray[np.float64], times: int = 8) -> NDArray[np.float64]:
+def enlarged(digit: Any, times: int = 8) -> Any:
     """Return a digit as a square of values from 0 to 1."""
-    return np.kron(digit.reshape(8, 8), np.ones((times, times)))
+    return digit.reshape(8, 8).repeat(times, 0).repeat(times, 1)
 
 
-def pictures(digits: NDArray[np.float64], labels: Any, scores: Any) -> dict[str, Any]:
+def pictures(digits: Any, labels: Any, scores: Any) -> dict[str, Any]:
     """Return single pictures, a list of them, and a sheet with boxes, a mask and the names of classes."""
-    sheet = np.vstack([np.hstack([enlarged(digits[row * 5 + column]) for column in range(5)]) for row in range(4)])
-    boxes = [
+    sheet: Any = np.vstack([np.hstack([enlarged(digits[row * 5 + column]) for column in range(5)]) for row in range(4)])
+    boxes: list[dict[str, Any]] = [
         {
             "position": {"minX": at % 5 / 5, "maxX": (at % 5 + 1) / 5, "minY": at // 5 / 4, "maxY": (at // 5 + 1) / 4},
             "class_id": int(scores[at].argmax()),
@@ -62,8 +61,8 @@ def pictures(digits: NDArray[np.float64], labels: Any, scores: Any) -> dict[str,
         }
         for at in range(20)
     ]
-    mask = (sheet > 0.5) * np.kron(labels[:20].reshape(4, 5) + 1, np.ones((64, 64), dtype=int))  # noqa: PLR2004 - half ink
-    ink = {0: "paper"} | {number + 1: name for number, name in enumerate(NAMES)}
+    mask = (sheet > sheet.mean()) * (labels[:20].reshape(4, 5) + 1).repeat(64, 0).repeat(64, 1)
+    ink: dict[int, str] = {0: "paper"} | {number + 1: name for number, name in enumerate(NAMES)}
     return {
         "sheet": runhaven.Image(
             sheet,
@@ -71,11 +70,11 @@ def pictures(digits: NDArray[np.float64], labels: Any, scores: Any) -> dict[str,
             boxes={"predictions": {"box_data": boxes, "class_labels": dict(enumerate(NAMES))}},
             masks={"ink": {"mask_data": mask, "class_labels": ink}},
         ),
-        "first digits": [runhaven.Image(enlarged(digits[at]), caption=NAMES[labels[at]]) for at in range(8)],
+        "first digits": [runhaven.Image(enlarged(digits[at]), caption=NAMES[int(labels[at])]) for at in range(8)],
     }
 
 
-def heat(weights: NDArray[np.float64]) -> runhaven.Image:
+def heat(weights: Any) -> runhaven.Image:
     """Return the weights of a layer: a batch of pictures, which becomes a grid, their range stretched."""
     return runhaven.Image(weights.T.reshape(-1, 1, 8, 8).repeat(8, 2).repeat(8, 3), caption="32 hidden units")
 
@@ -98,7 +97,7 @@ def add_mistakes(table: runhaven.Table, epoch: int, digits: Any, labels: Any, sc
 
 def scenes(digits: Any, targets: Any) -> dict[str, Any]:
     """Return all digits as points in space, once with colours and once with boxes around two classes."""
-    places = PCA(3).fit_transform(digits)
+    places = cast("Any", PCA(3)).fit_transform(digits)
     boxes = [
         runhaven.box3d(
             center=places[targets == number].mean(axis=0),
@@ -110,26 +109,30 @@ def scenes(digits: Any, targets: Any) -> dict[str, Any]:
         for number in (0, 1)
     ]
     return {
-        "digits in space": runhaven.Object3D(np.hstack([places, COLORS[targets]]), caption="three principal components"),
+        "digits in space": runhaven.Object3D(
+            np.hstack([places, COLORS[targets]]), caption="three principal components"
+        ),
         "two classes": runhaven.Object3D.from_point_cloud(places, boxes),
     }
 
 
-def film(weights: list[NDArray[np.float64]]) -> runhaven.Video:
+def film(weights: list[Any]) -> runhaven.Video:
     """Return the weights of all epochs as a moving picture: time x channel x height x width."""
     frames = np.stack([layer.T.reshape(4, 8, 8, 8).swapaxes(1, 2).reshape(32, 64) for layer in weights])
     frames = (frames - frames.min()) / np.ptp(frames)
     return runhaven.Video(frames[:, None].repeat(6, 2).repeat(6, 3), caption="the first layer learns", fps=4)
 
 
-def graph(model: MLPClassifier) -> runhaven.Graph:
+def graph(model: Any) -> runhaven.Graph:
     """Return the layers of the model."""
     found = runhaven.Graph("sklearn")
     before = found.add_node(id="pixels", name="pixels", output_shape=[None, 64])
     for number, layer in enumerate(model.coefs_):
         rows, columns = layer.shape
         name = f"dense {number}"
-        node = found.add_node(id=name, name=name, class_name="Dense", output_shape=[None, columns], num_parameters=(rows + 1) * columns)
+        node = found.add_node(
+            id=name, name=name, class_name="Dense", output_shape=[None, columns], num_parameters=(rows + 1) * columns
+        )
         found.add_edge(before, node)
         before = node
     return found
@@ -138,12 +141,19 @@ def graph(model: MLPClassifier) -> runhaven.Graph:
 def documents(labels: Any, scores: Any) -> dict[str, Any]:
     """Return a sound, a page, a molecule, figures of matplotlib's and plotly's, and charts drawn from a table."""
     accuracy = [float((scores.argmax(axis=1) == labels)[labels == number].mean()) for number in range(10)]
-    table = runhaven.Table(columns=["digit", "accuracy", "count"], data=[[NAMES[number], accuracy[number], int((labels == number).sum())] for number in range(10)])
+    table = runhaven.Table(
+        columns=["digit", "accuracy", "count"],
+        data=[[NAMES[number], accuracy[number], int((labels == number).sum())] for number in range(10)],
+    )
     figure = Figure(figsize=(4, 3))
     figure.subplots().bar(range(10), accuracy)
     seconds = np.arange(8000) / 8000
     tune = np.concatenate([np.sin(2 * np.pi * (220 + 660 * value) * seconds[:2000]) for value in accuracy]) / 2
-    bars = {"mark": "bar", "data": {"name": "table"}, "encoding": {"x": {"field": "digit"}, "y": {"field": "accuracy", "type": "quantitative"}}}
+    bars = {
+        "mark": "bar",
+        "data": {"name": "table"},
+        "encoding": {"x": {"field": "digit"}, "y": {"field": "accuracy", "type": "quantitative"}},
+    }
     return {
         "tune": runhaven.Audio(tune, sample_rate=8000, caption="the higher, the better", spectrogram=True),
         "note": runhaven.Html(f"<h1>Digits</h1><p>The best is <b>{NAMES[int(np.argmax(accuracy))]}</b>.</p>"),

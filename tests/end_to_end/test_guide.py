@@ -12,12 +12,13 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
 from sklearn import metrics
+from sklearn.datasets import load_digits
 
 import runhaven
 from runhaven.media import load
@@ -137,11 +138,9 @@ print(json.dumps(told | {"dataset_path": str(dataset_path), "tried": tried, "is_
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
     """Return a directory with the guide's data: a picture for each of a few digits."""
-    from sklearn.datasets import load_digits
-
     folder = tmp_path / "work" / "data" / "v4" / "train"
     folder.mkdir(parents=True)
-    for number, digit in enumerate(load_digits().images[:20]):
+    for number, digit in enumerate(cast("Any", load_digits()).images[:20]):
         Pillow.fromarray((digit * 15).astype(np.uint8)).save(folder / f"{number:02}.png")
     return tmp_path / "work"
 
@@ -228,13 +227,22 @@ def check_artifacts(told: dict[str, Any], work: Path) -> None:
     } == pictures
     assert sorted(data.manifest.entries) == sorted(pictures)
     assert (data.version, data.type, "latest" in data.aliases) == ("v4", "dataset", True)
-    assert [one.version for one in api.artifacts("dataset", f"{PROJECT}/defect-images")] == ["v4", "v3", "v2", "v1", "v0"]
+    assert [one.version for one in api.artifacts("dataset", f"{PROJECT}/defect-images")] == [
+        "v4",
+        "v3",
+        "v2",
+        "v1",
+        "v0",
+    ]
     assert maker is not None
     assert maker.name == "tuned"
     assert [one.name for one in data.used_by()] == ["tuned"]
     assert sorted(one.name for one in run.logged_artifacts()) == ["defect-images:v4", "resnet50-champion:v0"]
     assert {one.name for one in run.used_artifacts()} == {"defect-images:v4"}
-    assert Path(model.get_entry("checkpoint.pt").download(work / "back")).read_bytes() == (work / "checkpoint.pt").read_bytes()
+    assert (
+        Path(model.get_entry("checkpoint.pt").download(work / "back")).read_bytes()
+        == (work / "checkpoint.pt").read_bytes()
+    )
     assert linked.is_link
     assert linked.source_artifact.qualified_name == model.qualified_name
     assert linked.digest == model.digest

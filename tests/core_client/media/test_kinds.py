@@ -139,9 +139,9 @@ def test_clouds_of_points_are_json(keep):
 
 
 def test_molecules_keep_their_text(keep):
-    """SMILES stays SMILES; an open file needs its type."""
+    """SMILES that is not converted stays SMILES; an open file needs its type."""
     kept = keep(
-        smiles=runhaven.Molecule.from_smiles("CC(=O)O", caption="acid"),
+        smiles=runhaven.Molecule.from_smiles("CC(=O)O", caption="acid", convert_to_3d_and_optimize=False),
         stream=runhaven.Molecule(io.StringIO("ATOM"), file_type="pdb"),
         bad=runhaven.Molecule(io.StringIO("ATOM")),
     )
@@ -150,6 +150,43 @@ def test_molecules_keep_their_text(keep):
     assert (kept["smiles"]["format"], kept["smiles"]["caption"]) == ("smi", "acid")
     assert kept["stream"]["format"] == "pdb"
     assert kept["bad"]["_type"] == "error"
+
+
+def test_smiles_get_places_in_space(keep, tmp_path):
+    """With rdkit, SMILES, its own molecules and mol files become PDB with all atoms; what it cannot read is a placeholder."""
+    chem = pytest.importorskip("rdkit.Chem")
+    water = chem.MolFromSmiles("O")
+    (tmp_path / "water.mol").write_text(chem.MolToMolBlock(water))
+    kept = keep(
+        smiles=runhaven.Molecule.from_smiles("CC(=O)O", caption="acid"),
+        own=runhaven.Molecule.from_rdkit(water),
+        file=runhaven.Molecule.from_rdkit(str(tmp_path / "water.mol")),
+        flat=runhaven.Molecule.from_rdkit(water, convert_to_3d_and_optimize=False),
+        bad=runhaven.Molecule.from_smiles("no molecule"),
+        gone=runhaven.Molecule.from_rdkit("gone.mol"),
+    )
+    counts = {key: kept.bytes(kept[key]).count(b"HETATM") for key in ("smiles", "own", "file", "flat")}
+
+    assert counts == {"smiles": 8, "own": 3, "file": 3, "flat": 1}
+    assert (kept["smiles"]["format"], kept["smiles"]["caption"]) == ("pdb", "acid")
+    assert "cannot read" in kept["bad"]["message"]
+    assert "there is no file" in kept["gone"]["message"]
+
+
+def test_without_rdkit_smiles_are_kept_and_the_package_is_named(monkeypatch, capfd):
+    """The text is kept with one warning that names the package; in strict mode it is an error."""
+    monkeypatch.setitem(sys.modules, "rdkit.Chem", None)
+    monkeypatch.setenv("RUNHAVEN_SILENT", "0")
+    with runhaven.init(project="p", settings={"quiet": True}) as run:
+        run.log({"smiles": runhaven.Molecule.from_smiles("CC(=O)O")})
+        run.log({"smiles": runhaven.Molecule.from_smiles("CC")})
+    rows = list(runhaven.Api().run(run.path).scan_history())
+    strict = runhaven.init(project="p", settings={"strict": True, "silent": True})
+
+    assert [row["smiles"]["format"] for row in rows] == ["smi", "smi"]
+    assert capfd.readouterr().err.count("pip install rdkit") == 1
+    with pytest.raises(runhaven.UsageError, match="pip install rdkit"):
+        strict.log({"smiles": runhaven.Molecule.from_smiles("CC(=O)O")})
 
 
 def test_pages_are_kept(keep, tmp_path):
