@@ -158,6 +158,96 @@ def test_versions_are_compared(fleet):
     assert page.complaints == []
 
 
+@pytest.fixture
+def web(fleet):
+    """Beside the fleet: six runs alike, a version and a run that are gone, and one that used both net and what is gone."""
+    for number in range(6):
+        log("probe", "table", {"n.txt": str(number).encode()}, uses=["digits:clean"], run=f"probe-{number}")
+    gone = log("masks", "dataset", {"m": b"m"}, uses=["digits:clean"], run="masker")
+    log("final", "model", {"f": b"f"}, uses=["net:v0", "masks:v0"], run="finisher")
+    maker = gone.logged_by()
+    assert maker is not None
+    gone.delete()
+    maker.delete()
+    return fleet
+
+
+def node(name):
+    return f".plane .place:has(b:text-is('{name}'))"
+
+
+def test_lineage_is_drawn_from_left_to_right(web):
+    """Inputs stand left of what was made from them; siblings stand as one until they are opened; what is gone is marked."""
+    page = web
+    go(page, "/digits/v1/lineage")
+    page.wait_for_selector(node("final"))
+    order = ["maker", "digits", "trainer", "net", "finisher", "final"]
+    lefts = [page.locator(node(name)).first.bounding_box()["x"] for name in order]
+    before = page.locator(".plane .place").count()
+    deleted = page.locator(".node.gone b").all_inner_texts()
+    page.click("button.node:has-text('6 runs')")
+    page.wait_for_selector(node("probe-3"))
+    after = page.locator(".plane .place").count()
+    page.click("text=Group again")
+    page.wait_for_selector(node("probe-3"), state="detached")
+
+    assert lefts == sorted(lefts)
+    assert len(set(lefts)) == len(order)
+    assert sorted(deleted) == ["masker", "masks"]
+    assert after == before + 5
+    assert page.complaints == []
+
+
+def test_lineage_is_walked(web):
+    """A click goes to the version, a drag only moves the paper, keys zoom and fit, and a run leads to its page."""
+    page = web
+    go(page, "/net/v0/lineage")
+    page.wait_for_selector(node("final"))
+    assert page.locator(node("masks")).count() == 0
+    page.click("text=Full graph")
+    page.wait_for_selector(node("masks"))
+    box = page.locator(node("digits")).bounding_box()
+    page.mouse.move(box["x"] + 40, box["y"] + 30)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 140, box["y"] + 90, steps=4)
+    page.mouse.up()
+    moved = page.locator(node("digits")).bounding_box()
+    page.mouse.wheel(0, -300)
+    page.wait_for_timeout(100)
+    zoomed = page.locator(node("digits")).bounding_box()
+    page.keyboard.press("f")
+    page.wait_for_timeout(100)
+    fitted = page.locator(node("digits")).bounding_box()
+
+    assert page.locator("h1:has-text('net v0')").count() == 1
+    assert (round(moved["x"] - box["x"]), round(moved["y"] - box["y"])) == (100, 60)
+    assert zoomed["width"] > moved["width"]
+    assert fitted["width"] <= moved["width"]
+    page.click(f"{node('digits')} a")
+    page.wait_for_selector("h1:has-text('digits v1')")
+    page.click(f"{node('trainer')} a")
+    page.wait_for_selector(".head h1:has-text('trainer')")
+    assert page.complaints == []
+
+
+def test_lineage_is_a_list_too(web):
+    """The list says how far each run and version is away, through what, and what of it is gone."""
+    page = web
+    go(page, "/final/v0/lineage")
+    page.click("button:has-text('List')")
+    page.wait_for_selector("section[aria-label='Made from'] tr:has-text('digits:v1')")
+    rows = page.locator("section[aria-label='Made from'] tbody tr").all_inner_texts()
+    found = {row.split("\t")[1].strip().split()[0]: row.split("\t") for row in rows}
+
+    assert {name: int(row[0]) for name, row in found.items()} == {
+        "finisher": 1, "net:v0": 2, "masks:v0": 2, "trainer": 3, "masker": 3, "digits:v1": 4, "maker": 5
+    }  # fmt: skip
+    assert "deleted" in found["masks:v0"][4]
+    assert "finisher" in found["masks:v0"][3]
+    assert page.inner_text("section[aria-label='Went into']").endswith("Nothing that is known.")
+    assert page.complaints == []
+
+
 def test_a_run_shows_its_inputs_and_outputs(fleet):
     """The tab of a run lists what it used and what it logged; each leads to its page."""
     page = fleet

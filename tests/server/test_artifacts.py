@@ -312,6 +312,44 @@ def test_a_run_shows_what_it_used_and_logged(client, log):
     ]
 
 
+def test_lineage_says_what_a_drawing_shows(client, log, tmp_path):
+    """Nodes come with aliases, size and time; references that changed are found if that is asked for; siblings too."""
+    elsewhere = tmp_path / "raw.txt"
+    elsewhere.write_text("raw")
+    with runhaven.init(project="p", entity="me", name="collector") as run:
+        raw = runhaven.Artifact("raw", "dataset")
+        raw.add_reference(elsewhere.as_uri())
+        run.log_artifact(raw)
+    log("digits", files={"a": b"123"}, uses=["raw:v0"], aliases=["clean"])
+    log("net", "model", uses=["digits:v0"], run="trainer")
+    log("other", "model", uses=["digits:v0"], run="sibling")
+    elsewhere.write_text("changed")
+    address = f"{ROOT}/net/v0/lineage"
+    found, checked, whole = (
+        ask(client, address, params=params) for params in ({}, {"check": "local"}, {"direction": "connected"})
+    )
+    nodes = {node["name"]: node for node in checked["nodes"]}
+
+    assert {node["name"] for node in found["nodes"]} == {
+        "collector",
+        "raw:v0",
+        "maker",
+        "digits:v0",
+        "trainer",
+        "net:v0",
+    }
+    assert {node["name"] for node in whole["nodes"]} == {*nodes, "sibling", "other:v0"}
+    assert all(not node["changes"] for node in found["nodes"])
+    assert nodes["raw:v0"]["changes"][0]["path"] == "raw.txt"
+    assert (nodes["digits:v0"]["size"], nodes["digits:v0"]["aliases"]) == (3, ["latest", "clean"])
+    assert nodes["digits:v0"]["place"] == {"entity": "me", "project": "p", "name": "digits", "version": "v0"}
+    assert (nodes["trainer"]["state"], nodes["trainer"]["runtime_s"] >= 0) == ("finished", True)
+    assert {(edge["source"], edge["kind"]) for edge in found["edges"] if edge["target"] == found["root"]} == {
+        (nodes["trainer"]["id"], "output")
+    }
+    assert client.get(address, params={"direction": "sideways"}).status_code == 422
+
+
 def parquet(rows):
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows), buffer)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runhaven.artifacts.collection import Collection, Version
     from runhaven.artifacts.comparing import Change
 
-Direction = Literal["upstream", "downstream", "both"]
+Direction = Literal["upstream", "downstream", "both", "connected"]
 Check = Literal["none", "local", "all"]
 
 
@@ -158,14 +158,15 @@ class _Walk:
         self._nodes: dict[Key | str, Node] = {}
 
     def go(self, start: Key | str, direction: Direction, depth: int | None) -> Lineage:
-        """Return all that can be reached from a node, in one direction or in both."""
+        """Return all that can be reached from a node, in one direction, in both, or by any way at all."""
         if direction not in get_args(Direction):
             message = f"direction={direction!r} is not known; use one of {', '.join(get_args(Direction))}."
             raise UsageError(message)
         root = self._node(start)
         steps: dict[_Step, None] = {}
-        for way, next_of in (("upstream", self._sources), ("downstream", self._targets)):
-            if direction in {way, "both"}:
+        ways = (("upstream", self._sources), ("downstream", self._targets), ("connected", self._neighbours))
+        for way, next_of in ways:
+            if way == direction or (direction == "both" and way != "connected"):
                 steps.update(dict.fromkeys(_reach(start, next_of, depth)))
         edges = [self._edge(step) for step in steps]
         return Lineage(root.id, {node.id: node for node in self._nodes.values()}, edges)
@@ -190,6 +191,10 @@ class _Walk:
         else:
             for key in self.relations.made(at):
                 yield key, _Step(at, key, "output")
+
+    def _neighbours(self, at: Key | str) -> Iterator[tuple[Key | str, _Step]]:
+        yield from self._sources(at)
+        yield from self._targets(at)
 
     def _edge(self, step: _Step) -> Edge:
         use_as: str | None = None
@@ -229,6 +234,7 @@ class _Walk:
     def _run_node(self, ulid: str) -> Node:
         directory = self._store.open(ulid)
         found = directory or self._removed.get(ulid)
+        state = "deleted"
         if found is None:
             noted = self.relations.facts_of(ulid)
             path = "/".join(str(noted.get(part) or "?") for part in ("entity", "project", "id"))
@@ -236,7 +242,7 @@ class _Walk:
         else:
             run = Run(found)
             path, name, kind, created = "/".join(run.path), run.name, run.job_type, run.created
-        state = Run(directory).state if directory else "deleted"
+            state = run.state if directory else state
         return Node(id=f"run:{ulid}", kind="run", name=name, path=path, type=kind, state=state, created=created)
 
 

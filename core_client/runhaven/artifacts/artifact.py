@@ -342,7 +342,8 @@ class Artifact(Bringing):
         Deleted ones are among them, and versions say which of their references do not hold any more.
 
         Args:
-            direction: "upstream" (what it was made from), "downstream" (what was made from it) or "both".
+            direction: "upstream" (what it was made from), "downstream" (what was made from it), "both", or "connected"
+                (whatever any way leads to, such as what else was made from the same data).
             depth: How many steps to go, from a version to a run or on; by default all the way.
             check: Which references are compared with what they lead to: "local" files, "all" (which asks the hosts of
                 remote ones) or "none".

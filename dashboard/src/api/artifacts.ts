@@ -111,6 +111,39 @@ export interface RunArtifact extends Place {
   created: number;
 }
 
+export interface LineageNode {
+  id: string;
+  kind: 'run' | 'artifact';
+  name: string;
+  /** Of an artifact; the job type of a run. */
+  type: string;
+  state: State | 'committed' | 'deleted';
+  created: number | null;
+  /** References that are not any more what they were when the version was logged. */
+  changes: { path: string; uri: string; reason: string; revision: string | null }[];
+  place: Place | null;
+  ulid: string;
+  aliases: string[];
+  size: number | null;
+  runtime_s: number | null;
+}
+
+export interface LineageEdge {
+  source: string;
+  target: string;
+  kind: 'input' | 'output' | 'link';
+  use_as: string | null;
+}
+
+export interface Lineage {
+  root: string;
+  nodes: LineageNode[];
+  edges: LineageEdge[];
+}
+
+/** "both": what a version was made from and what was made from it; "connected": whatever any way leads to. */
+export type Scope = 'both' | 'connected';
+
 const collectionPath = (entity: string, project: string, name: string) =>
   `${projectPath(entity, project)}/artifacts/${encodeURIComponent(name)}`;
 const versionPath = (at: Place) => `${collectionPath(at.entity, at.project, at.name)}/${encodeURIComponent(at.version)}`;
@@ -129,6 +162,9 @@ export const getTable = (at: Place, number: number, limit: number) =>
   get<Table>(`${versionPath(at)}/files/${number}/table?limit=${limit}`);
 export const getDifference = (at: Place, to: string) =>
   get<Difference>(`${versionPath(at)}/difference?to=${encodeURIComponent(to)}`);
+/** With `check`, local files that references lead to are compared with what they were, which may take a while. */
+export const getLineage = (at: Place, scope: Scope, check: boolean) =>
+  get<Lineage>(`${versionPath(at)}/lineage?direction=${scope}&check=${check ? 'local' : 'none'}`);
 export const getRunArtifacts = (ulid: string) =>
   get<{ inputs: RunArtifact[]; outputs: RunArtifact[] }>(`runs/${ulid}/artifacts`);
 

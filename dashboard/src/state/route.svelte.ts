@@ -8,7 +8,7 @@ export type Route =
   | { page: 'run'; ulid: string; tab: string };
 
 export const TABS = ['overview', 'charts', 'media', 'logs', 'system', 'artifacts'];
-export const ARTIFACT_TABS = ['overview', 'files', 'compare'];
+export const ARTIFACT_TABS = ['overview', 'files', 'lineage', 'compare'];
 
 function parse(hash: string): Route {
   const [kind, ...rest] = hash.replace(/^#\/?/, '').split('/').map(decodeURIComponent);

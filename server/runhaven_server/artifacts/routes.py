@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from runhaven.api.lineage import Check, Direction
 from runhaven.artifacts.collection import Place
 from runhaven.errors import NotFoundError
 from runhaven_server.artifacts import archive, serving
 from runhaven_server.artifacts.comparing import compare
+from runhaven_server.artifacts.drawing import Drawing
 from runhaven_server.artifacts.folder import listing, row
 from runhaven_server.artifacts.shapes import (
     CollectionDetail,
@@ -18,6 +20,7 @@ from runhaven_server.artifacts.shapes import (
     Difference,
     FileRow,
     FolderList,
+    LineageShape,
     RunArtifacts,
     TableShape,
     VersionDetail,
@@ -43,13 +46,13 @@ _VERSION = _PROJECT + "/{name}/{version}"
 def artifact_routes(library: Library) -> APIRouter:
     """Return the routes about the artifacts of a library's store."""
     shelf, router = Shelf(library), APIRouter()
-    _add_lists(router, shelf)
+    _add_lists(router, shelf, library)
     _add_files(router, shelf)
     _add_bytes(router, shelf)
     return router
 
 
-def _add_lists(router: APIRouter, shelf: Shelf) -> None:
+def _add_lists(router: APIRouter, shelf: Shelf, library: Library) -> None:
     """Add what is said of artifacts, versions and runs."""
 
     @router.get(_PROJECT)
@@ -68,6 +71,11 @@ def _add_lists(router: APIRouter, shelf: Shelf) -> None:
     def difference(at: At, version: str, to: str) -> Difference:  # pyright: ignore[reportUnusedFunction]
         before, after = shelf.artifact(at, to), shelf.artifact(at, version)
         return compare(before, shelf.entries(before), after, shelf.entries(after))
+
+    @router.get(_VERSION + "/lineage")
+    def lineage(at: At, version: str, direction: Direction = "both", check: Check = "none") -> LineageShape:  # pyright: ignore[reportUnusedFunction]
+        found = shelf.artifact(at, version).lineage(direction, check=check)
+        return Drawing(library).draw(found)
 
     @router.get("/api/v1/runs/{ulid}/artifacts")
     def of_run(ulid: str) -> RunArtifacts:  # pyright: ignore[reportUnusedFunction]

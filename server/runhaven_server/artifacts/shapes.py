@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -88,6 +88,49 @@ class VersionDetail(VersionRow):
     source: PlaceShape | None = Field(description="what it is a link to")
     links: list[PlaceShape]
     used_by: list[RunLink]
+
+
+class ChangeShape(BaseModel):
+    """A reference that is not any more what it was when it was logged."""
+
+    path: str
+    uri: str
+    reason: str
+    revision: str | None
+
+
+class NodeShape(BaseModel):
+    """A run or a version in a lineage."""
+
+    id: str
+    kind: Literal["run", "artifact"]
+    name: str
+    type: str = Field(description="of an artifact; the job type of a run")
+    state: str = Field(description='of a run; "committed" for a version; "deleted" for either')
+    created: int | None
+    changes: list[ChangeShape]
+    place: PlaceShape | None = Field(description="of a version")
+    ulid: str = Field(description="of a run")
+    aliases: list[str]
+    size: int | None = Field(description="bytes of a version")
+    runtime_s: float | None = Field(description="of a run")
+
+
+class EdgeShape(BaseModel):
+    """A step on the way of the data."""
+
+    source: str
+    target: str
+    kind: Literal["input", "output", "link"]
+    use_as: str | None
+
+
+class LineageShape(BaseModel):
+    """What something was made from and what was made from it."""
+
+    root: str
+    nodes: list[NodeShape]
+    edges: list[EdgeShape]
 
 
 class FileRow(BaseModel):

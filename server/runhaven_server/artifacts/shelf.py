@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from runhaven.artifacts.artifact import Artifact
 from runhaven.artifacts.collection import Collection, Place, collections
@@ -44,6 +44,11 @@ class Found(NamedTuple):
     state: State
     versions: list[Version]
 
+    @classmethod
+    def of(cls, collection: Collection) -> Self:
+        """Read a collection."""
+        return cls(collection, collection.events.read(), collection.versions()[::-1])
+
     @property
     def standing(self) -> list[Version]:
         """The versions that were not deleted."""
@@ -70,7 +75,7 @@ class Shelf:
 
     def listing(self, entity: str, project: str) -> list[CollectionRow]:
         """List the artifacts of a project that have versions, sorted by type and name."""
-        found = [self._read(one) for one in collections(self._library.store) if one.place[:2] == (entity, project)]
+        found = [Found.of(one) for one in collections(self._library.store) if one.place[:2] == (entity, project)]
         rows = [CollectionRow(**_row(one)) for one in found if one.standing]
         return sorted(rows, key=lambda row: (row.type, row.name))
 
@@ -80,7 +85,7 @@ class Shelf:
         Raises:
             NotFoundError: If there is none.
         """
-        found = self._read(self._named(place))
+        found = Found.of(self._named(place))
         aliases = found.aliases()
         versions = [
             VersionRow(**self._version_row(found, version, aliases.get(version.number, [])))
@@ -95,7 +100,7 @@ class Shelf:
             NotFoundError: If there is none.
             StoreError: If its manifest is lost.
         """
-        found = self._read(self._named(place))
+        found = Found.of(self._named(place))
         version = found.collection.find(word, found.state)
         artifact = Artifact.of(found.collection, version)
         source = version.source
@@ -150,10 +155,6 @@ class Shelf:
         found = Collection(self._library.store, place)
         found.facts()
         return found
-
-    @staticmethod
-    def _read(collection: Collection) -> Found:
-        return Found(collection, collection.events.read(), collection.versions()[::-1])
 
     def _version_row(self, found: Found, version: Version, aliases: list[str]) -> dict[str, Any]:
         names = ("digest", "size", "file_count", "created", "deleted")

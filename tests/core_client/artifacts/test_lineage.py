@@ -69,6 +69,19 @@ def test_upstream_and_downstream_to_any_depth(chain):
     assert {(node.type, node.state) for node in up.nodes.values() if node.kind == "run"} == {("prepare", "finished")}
 
 
+def test_what_is_connected_has_its_siblings(chain):
+    """What else was made from the same data is connected, though it is neither up nor down; nothing else is."""
+    step("alone", uses=[], makes=draft("other", "other"))
+    found = runhaven.Api().artifact("me/p/net2:v0").lineage("connected")
+    run_e = runhaven.Api().run("p/e").lineage("connected", depth=2)
+
+    assert names(found) == {
+        "raw:v0", "clean:v0", "net:v0", "net2:v0", "run-a", "run-b", "run-c", "run-d", "run-e"
+    }  # fmt: skip
+    assert len(found.edges) == len(set(found.edges)) == 10
+    assert names(run_e) == {"run-e", "raw:v0", "clean:v0", "run-a", "run-b", "run-c", "run-d"}
+
+
 def test_depth_and_runs(chain):
     """A depth counts steps; a run has a lineage too; an argument that is not known is refused."""
     api = runhaven.Api()
