@@ -152,7 +152,20 @@ def test_versions_are_compared(fleet):
     go(page, "/net/v0/compare")
     page.wait_for_selector("text=nothing to compare it with")
 
-    assert counts.split() == ["+4", "\N{MINUS SIGN}1", "~1", "1", "unchanged"]
+    assert counts.split() == [
+        "+4",
+        "\N{MINUS SIGN}1",
+        "~1",
+        "1",
+        "unchanged",
+        "·",
+        "293",
+        "kB",
+        "more",
+        "in",
+        "the",
+        "store",
+    ]
     for text in ("a.txt", "+4 B", "old.bin", "<img src=x onerror=alert(1)>.json"):
         assert text in rows
     assert page.complaints == []

@@ -289,7 +289,7 @@ def test_two_versions_are_compared(client, log):
     found = ask(client, f"{ROOT}/digits/v1/difference", params={"to": "v0"})
     back = ask(client, f"{ROOT}/digits/v0/difference", params={"to": "latest"})
 
-    assert (found["before"], found["after"], found["unchanged"]) == ("v0", "v1", 1)
+    assert (found["before"], found["after"], found["unchanged"], found["new_bytes"]) == ("v0", "v1", 1, 5)
     assert [file["path"] for file in found["added"]] == ["new"]
     assert [file["path"] for file in found["removed"]] == ["old"]
     (changed,) = found["changed"]

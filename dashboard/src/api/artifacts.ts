@@ -99,6 +99,8 @@ export interface Difference {
   removed: FileRow[];
   changed: { path: string; size_before: number | null; size: number | null; number_before: number; number: number }[];
   unchanged: number;
+  /** What the store holds for the later one alone. */
+  new_bytes: number;
   metadata: Record<string, [Scalar, Scalar]>;
 }
 

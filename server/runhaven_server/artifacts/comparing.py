@@ -1,11 +1,11 @@
-"""How two versions differ: their files, and what was said about them."""
+"""How two versions differ, with the numbers that name their files in addresses."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from runhaven_server.artifacts.folder import row
-from runhaven_server.artifacts.shapes import ChangedFile, Difference
+from runhaven_server.artifacts.shapes import ChangedFile, DifferenceShape
 from runhaven_server.values import flat, legible
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runhaven_server.shapes import Scalar
 
 
-def compare(before: Artifact, old: Sequence[Entry], after: Artifact, new: Sequence[Entry]) -> Difference:
+def compare(before: Artifact, old: Sequence[Entry], after: Artifact, new: Sequence[Entry]) -> DifferenceShape:
     """Return how a version differs from another.
 
     Args:
@@ -25,32 +25,32 @@ def compare(before: Artifact, old: Sequence[Entry], after: Artifact, new: Sequen
         after: The version that is looked at.
         new: Its files, in the order of their numbers.
     """
+    found = after.diff(before)
     was = {entry.path: number for number, entry in enumerate(old)}
     now = {entry.path: number for number, entry in enumerate(new)}
-    both = [(was[path], number) for path, number in now.items() if path in was]
-    changed = [_changed(old, new, *pair) for pair in both if old[pair[0]].digest != new[pair[1]].digest]
-    return Difference(
+    changed = [
+        ChangedFile(
+            path=legible(entry.path),
+            size_before=earlier.size,
+            size=entry.size,
+            number_before=was[entry.path],
+            number=now[entry.path],
+        )
+        for earlier, entry in found.changed
+    ]
+    return DifferenceShape(
         before=before.version,
         after=after.version,
-        added=[row(number, new[number]) for path, number in now.items() if path not in was],
-        removed=[row(number, old[number]) for path, number in was.items() if path not in now],
+        added=[row(now[entry.path], entry) for entry in found.added],
+        removed=[row(was[entry.path], entry) for entry in found.removed],
         changed=changed,
-        unchanged=len(both) - len(changed),
-        metadata=_changed_metadata(before, after),
+        unchanged=found.unchanged,
+        new_bytes=found.new_bytes,
+        metadata=_changed_leaves(before, after),
     )
 
 
-def _changed(old: Sequence[Entry], new: Sequence[Entry], was: int, now: int) -> ChangedFile:
-    return ChangedFile(
-        path=legible(new[now].path),
-        size_before=old[was].size,
-        size=new[now].size,
-        number_before=was,
-        number=now,
-    )
-
-
-def _changed_metadata(before: Artifact, after: Artifact) -> dict[str, tuple[Scalar, Scalar]]:
+def _changed_leaves(before: Artifact, after: Artifact) -> dict[str, tuple[Scalar, Scalar]]:
     was, now = flat(before.metadata), flat(after.metadata)
     keys = sorted(was.keys() | now.keys())
     return {key: (was.get(key), now.get(key)) for key in keys if was.get(key) != now.get(key)}

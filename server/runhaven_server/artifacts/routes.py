@@ -17,7 +17,7 @@ from runhaven_server.artifacts.folder import listing, row
 from runhaven_server.artifacts.shapes import (
     CollectionDetail,
     CollectionRow,
-    Difference,
+    DifferenceShape,
     FileRow,
     FolderList,
     LineageShape,
@@ -68,7 +68,7 @@ def _add_lists(router: APIRouter, shelf: Shelf, library: Library) -> None:
         return shelf.version(at, version)
 
     @router.get(_VERSION + "/difference")
-    def difference(at: At, version: str, to: str) -> Difference:  # pyright: ignore[reportUnusedFunction]
+    def difference(at: At, version: str, to: str) -> DifferenceShape:  # pyright: ignore[reportUnusedFunction]
         before, after = shelf.artifact(at, to), shelf.artifact(at, version)
         return compare(before, shelf.entries(before), after, shelf.entries(after))
 

@@ -177,7 +177,7 @@ class ChangedFile(BaseModel):
     number: int
 
 
-class Difference(BaseModel):
+class DifferenceShape(BaseModel):
     """How a version differs from another."""
 
     before: str
@@ -186,6 +186,7 @@ class Difference(BaseModel):
     removed: list[FileRow]
     changed: list[ChangedFile]
     unchanged: int
+    new_bytes: int = Field(description="what the store holds for the later one alone")
     metadata: dict[str, tuple[Scalar, Scalar]] = Field(
         description="by key, joined by dots: before and after; null: not there"
     )
