@@ -31,7 +31,7 @@ run = runhaven.init(project="p", id="r", settings=runhaven.Settings(x_stats_samp
 def train(library: Path, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     text = BEGIN.format(here=str(Path(__file__).parent), library=str(library)) + textwrap.dedent(code)
     clean = {name: value for name, value in os.environ.items() if name != "RUNHAVEN_X_DISABLE_STATS"}
-    return subprocess.run([sys.executable, "-c", text], env=clean | environment, capture_output=True, text=True, timeout=60)  # fmt: skip
+    return subprocess.run([sys.executable, "-c", text], check=False, env=clean | environment, capture_output=True, text=True, timeout=60)  # fmt: skip
 
 
 def series(run: Any, key: str) -> list[float]:

@@ -55,7 +55,7 @@ class Usage:
     def record(self) -> dict[str, Any]:
         """Return the sums so far as JSON; `summarise` reads them."""
         host = {name: found.record() for name, found in self._host.items()}
-        return {"seconds": round(self._seconds, 3), "host": host, "gpus": [gpu.record() for gpu in self._gpus]}
+        return {"seconds": round(self._seconds, 6), "host": host, "gpus": [gpu.record() for gpu in self._gpus]}
 
 
 class _Processes(NamedTuple):
@@ -102,7 +102,7 @@ class _GpuSums:
             self._add_idle(1 - found["utilization_percent"] / 100, seconds, processes)
 
     def record(self) -> dict[str, Any]:
-        sums = {name: round(value, 3) for name, value in self._sums.items()}
+        sums = {name: round(value, 6) for name, value in self._sums.items()}
         return self._who | {"sums": sums, "tallies": {name: found.record() for name, found in self._tallies.items()}}
 
     def _count(self, name: str, amount: float) -> None:

@@ -35,7 +35,7 @@ class Tally:
 
     def record(self) -> list[float]:
         """Return it as JSON: `Tally(*record)` is the way back."""
-        return [round(self.total, 3), round(self.seconds, 3), round(self.greatest, 3)]
+        return [round(self.total, 6), round(self.seconds, 6), round(self.greatest, 3)]
 
     def facts(self) -> dict[str, float]:
         """Return `mean` and `max`."""
