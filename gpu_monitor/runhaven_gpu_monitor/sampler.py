@@ -125,7 +125,7 @@ class Sampler:
             else:
                 if facts is not None:
                     opened.append(source)
-                    _join_facts(device, facts)
+                    join_facts(device, facts)
         return device
 
     def _close(self, source: Source) -> None:
@@ -191,16 +191,17 @@ def next_deadline(deadline: float, *, interval_s: float, now: float) -> float:
     return deadline + (missed + 1) * interval_s
 
 
-def default_sources() -> list[Source]:
-    """Return what reads this machine and its GPUs."""
+def default_sources(*, reads_engines: bool = False) -> list[Source]:
+    """Return what reads this machine and its GPUs, with `reads_engines` those for video and pictures too."""
     with imports:
         from runhaven_gpu_monitor.amd import AmdSource
         from runhaven_gpu_monitor.host import HostSource
         from runhaven_gpu_monitor.nvml import NvmlSource
-    return [HostSource(), NvmlSource(), AmdSource()]
+    return [HostSource(), NvmlSource(reads_engines=reads_engines), AmdSource()]
 
 
-def _join_facts(device: dict[str, Any], facts: dict[str, Any]) -> None:
+def join_facts(device: dict[str, Any], facts: dict[str, Any]) -> None:
+    """Take the facts of one source into those about the whole machine."""
     for key, value in facts.items():
         if isinstance(value, list):
             device.setdefault(key, []).extend(value)

@@ -77,14 +77,17 @@ def test_a_lost_gpu_is_reported_and_the_others_go_on(play, code):
 
 
 def test_a_gpu_that_is_lost_from_the_start_is_reported(play):
-    """A GPU that was broken before the run began is told of, too."""
+    """A GPU that was broken before the run began is told of, whether or not it can still be named."""
     facts, values, told = play(
-        "fake.fail('nvmlDeviceGetUtilizationRates', 15, gpu=1); answer(start(), source.sample(), told)"
+        """
+        fake.set("gpus", 3); fake.fail("nvmlDeviceGetUtilizationRates", 15, gpu=1); fake.fail("*", 15, gpu=2)
+        answer(start(), source.sample(), told)
+        """
     )
 
-    assert len(facts["gpus"]) == 2
+    assert [gpu["index"] for gpu in facts["gpus"]] == [0, 1]
     assert values["gpu/1/lost"] == 1
-    assert [title for title, _, _ in told] == ["GPU 1 is lost"]
+    assert [title for title, _, _ in told] == ["GPU 1 is lost", "GPU 2 is lost"]
 
 
 @pytest.mark.parametrize("code", [1, 9])

@@ -53,6 +53,13 @@ class Driver:
         except (self._nvml.NVMLError, AttributeError):
             return None
 
+    def handle(self, index: int) -> tuple[int, Any]:
+        """Return the code and the handle of a GPU."""
+        try:
+            return 0, self._nvml.nvmlDeviceGetHandleByIndex(index)
+        except self._nvml.NVMLError as error:
+            return int(error.value), None
+
 
 def _lacks(*_: object) -> int:
     return FUNCTION_NOT_FOUND

@@ -139,11 +139,7 @@ class Gpu:
 
     def tell_lost(self, reason: str) -> None:
         """Say that it does not answer."""
-        text = (
-            f"{self._name()} does not answer any more ({reason}): it fell off the bus or needs a reset. "
-            "The kernel's log names the reason as an Xid. The other GPUs are read on."
-        )
-        self._tell(Incident(f"GPU {self._index} is lost", text, "ERROR"))
+        self._tell(lost(self._index, self._name(), reason))
 
     def _look_at_health(self, values: dict[str, float]) -> None:
         for name, text in _HEALTH.items():
@@ -153,3 +149,12 @@ class Gpu:
 
     def _name(self) -> str:
         return f"{self.facts['name']} ({self.facts['uuid']})"
+
+
+def lost(index: int, name: str, reason: str) -> Incident:
+    """Return what is said of a GPU that does not answer."""
+    text = (
+        f"{name} does not answer any more ({reason}): it fell off the bus or needs a reset. "
+        "The kernel's log names the reason as an Xid. The other GPUs are read on."
+    )
+    return Incident(f"GPU {index} is lost", text, "ERROR")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from runhaven_gpu_monitor.importing import imports
 from runhaven_gpu_monitor.nvml.calls import Calls
-from runhaven_gpu_monitor.nvml.code import LIBRARY_MISMATCH, NvmlError
+from runhaven_gpu_monitor.nvml.code import LIBRARY_MISMATCH, NvmlError, Verdict, judge
 from runhaven_gpu_monitor.nvml.driver import Driver
-from runhaven_gpu_monitor.nvml.gpu import Gpu
+from runhaven_gpu_monitor.nvml.gpu import Gpu, lost
 from runhaven_gpu_monitor.processes import own_processes
 from runhaven_gpu_monitor.source import Incident
 from runhaven_gpu_monitor.visibility import visible
@@ -98,12 +98,14 @@ class NvmlSource:
         calls = Calls(self._driver, own_processes())
         gpus: list[Gpu] = []
         for index in range(self._driver.ask("nvmlDeviceGetCount") or 0):
-            # A container can see the number of all GPUs and be refused most of them.
-            handle = self._driver.ask("nvmlDeviceGetHandleByIndex", index)
+            code, handle = self._driver.handle(index)
             if handle is not None:
                 reads_engines = self._reads_engines
                 gpu = Gpu(self._driver, index, handle, calls=calls, reads_engines=reads_engines, tell=self._tell)
                 gpus.append(gpu)
+            elif judge(code) is Verdict.LOST:
+                self._tell(lost(index, f"GPU {index}", f"NVML code {code}"))
+            # A container can see the number of all GPUs and be refused most of them: that is no news.
         return gpus
 
     def _forget(self) -> None:
