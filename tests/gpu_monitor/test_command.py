@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+BENCHMARKS = HERE.parents[1] / "benchmarks"
 BUSY = """
 import os, sys
 sys.path.insert(0, {here!r})
@@ -127,3 +128,31 @@ def test_live_it_redraws_in_place_and_leaves_the_terminal_as_it_was(library, no_
     assert seen.endswith(b"\x1b[?25h\x1b[?1049l")
     assert (b"\x1b[32m" in seen) is not no_colour
     assert b"Traceback" not in seen
+
+
+def test_the_benchmark_of_the_monitor_runs(library):
+    """It builds a stand-in of its own, measures eight GPUs, and prints a table."""
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "monitor.py"), "--quick"], capture_output=True, text=True, timeout=120, check=False
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert "| Runhaven, without activity |" in done.stdout
+
+
+def test_the_benchmark_for_gpus_runs(library):
+    """Over the stand-in it times every function and field value and finds out what may be read; without a GPU it says so."""
+    text = f"import runpy, sys; sys.path.insert(0, {str(HERE)!r}); from fake_gpu import *; fake = FakeDriver({str(library)!r}); fake.be_h100(); "
+    text += f"sys.argv = ['gpu.py', 'nvml']; runpy.run_path({str(BENCHMARKS / 'gpu.py')!r}, run_name='__main__')"
+    measured, bare = (
+        subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=120, check=False)
+        for command in (["-c", text], [str(BENCHMARKS / "gpu.py")])
+    )
+
+    assert measured.returncode == 0, measured.stderr
+    assert measured.stdout.startswith("2 x Fake GPU A, driver 600.1")
+    assert "| 83 energy | 7 | 0 | 3 |" in measured.stdout
+    assert "| tensor_active_percent | 0.0 |" in measured.stdout
+    assert "| a beat |" in measured.stdout
+    assert bare.returncode == 1
+    assert bare.stderr.startswith("There is no NVIDIA GPU to measure here")

@@ -18,7 +18,6 @@ from runhaven_gpu_monitor.visibility import visible
 if TYPE_CHECKING:
     from runhaven_gpu_monitor.source import Tell
 
-FULL_INTERVAL_S = 30.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 300.0
 
 
@@ -29,10 +28,12 @@ class NvmlSource:
 
     Args:
         reads_engines: Whether to read the engines for video and pictures too.
+        seldom_s: Seconds between two readings of what changes seldom or is slow in the driver.
     """
 
-    def __init__(self, *, reads_engines: bool = False) -> None:
+    def __init__(self, *, reads_engines: bool = False, seldom_s: float = 30.0) -> None:
         self._reads_engines = reads_engines
+        self._seldom_s = seldom_s
         self._driver = Driver()
         self._tell: Tell = lambda _: None
         self._gpus: list[Gpu] = []
@@ -77,7 +78,7 @@ class NvmlSource:
         now_s = time.monotonic()
         is_full = now_s >= self._full_at_s
         if is_full:
-            self._full_at_s = now_s + FULL_INTERVAL_S
+            self._full_at_s = now_s + self._seldom_s
         values: dict[str, float] = {}
         try:
             for gpu in self._gpus:
