@@ -246,6 +246,11 @@ class Run(Editing, ArtifactRelations, Familiar):
         return self._facts.usage
 
     @property
+    def graphs(self) -> list[dict[str, Any]]:
+        """The trees of the modules of the models that `watch(log_graph=True)` described; docs/formats.md names the fields."""
+        return [graph for _, graph in sorted(self._facts.graphs.items())]
+
+    @property
     def metrics(self) -> Mapping[str, Metric]:
         """What `define_metric` said, by name."""
         return self._facts.metrics

@@ -49,6 +49,7 @@ class RunView:
         damage: Events that make no sense.
         environment: What was captured about the place of the run.
         devices: Facts about each node's hardware, by stream.
+        graphs: The trees of the modules of watched models, by number.
         last_step: Greatest step of the default stream's rows; None without rows.
     """
 
@@ -73,6 +74,7 @@ class RunView:
         self.damage: list[Damage] = []
         self.environment: dict[str, Any] = {}
         self.devices: dict[str, Any] = {}
+        self.graphs: dict[int, dict[str, Any]] = {}
         self.last_step: int | None = None
         self._keeps_rows = keeps_rows
         self._meta, self._config = Register(), Register()
@@ -98,6 +100,7 @@ class RunView:
             "exception": self._on_exception,
             "incomplete": self._on_incomplete,
             "device": self._on_device,
+            "graph": self._on_graph,
             "usage": self._on_usage,
             "signal": self._on_signal,
             "preempting": self._on_preempting,
@@ -289,6 +292,9 @@ class RunView:
 
     def _on_incomplete(self, session: Session, event: Event) -> None:
         session.lost = {"reason": str(event.data["reason"]), "lost_rows": int(event.data["lost_rows"])}
+
+    def _on_graph(self, _: Session, event: Event) -> None:
+        self.graphs[int(event.data.get("idx", 0))] = {key: event.data[key] for key in event.data if key != "event"}
 
     def _on_device(self, _: Session, event: Event) -> None:
         self.devices[event.data["stream"]] = event.data["attributes"]

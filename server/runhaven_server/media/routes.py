@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Response
 
@@ -32,6 +32,10 @@ def media_routes(library: Library) -> APIRouter:
     def histograms(query: HistogramQuery) -> Response:  # pyright: ignore[reportUnusedFunction]
         found = ((one, library.values(one.run, one.stream, one.key)) for one in query.series)
         return Response(encode_histograms(found, rows=query.rows), media_type=MEDIA_TYPE)
+
+    @router.get("/api/v1/runs/{ulid}/graphs", response_model=list[dict[str, Any]])
+    def graphs(ulid: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return Response(json.dumps(library.run(ulid).graphs), media_type=_JSON)
 
     @router.post("/api/v1/tables", response_model=TablePage)
     def table(query: TableQuery) -> Response:  # pyright: ignore[reportUnusedFunction]
