@@ -213,6 +213,7 @@ class Library:
             "alerts": run.alerts,
             "exception": run.exception,
             "incomplete": run.incomplete,
+            "graphs": len(run.graphs),
             "config_tree": plain(run.config),
             "config_history": plain(run.config_history),
             "damage": len(run.damage),

@@ -65,6 +65,7 @@ class RunDetail(RunRow):
     alerts: list[dict[str, Any]]
     exception: dict[str, Any] | None
     incomplete: dict[str, Any] | None
+    graphs: int = Field(description="how many module trees of watched models there are")
     config_tree: dict[str, Any]
     config_history: list[dict[str, Any]]
     damage: int = Field(description="stretches of its journals that cannot be read")

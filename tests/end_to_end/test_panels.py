@@ -287,3 +287,55 @@ def test_runs_stand_side_by_side_in_the_workspace(page):
     panel(page, "gone").locator("text=could not be kept: Image: there is no file").first.wait_for()
 
     assert page.complaints == []
+
+
+def test_a_watched_model_is_a_tree_with_its_gradients(page):
+    """The tree leads to the norms and distributions of a module; a NaN is marked; ridges and a linear axis are one click away."""
+    torch = pytest.importorskip("torch")
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with runhaven.init(project="p") as run:
+        run.watch(model, log="all", log_freq=1, log_graph=True)
+        for step in range(12):
+            optimizer.zero_grad()
+            model(torch.randn(16, 4)).square().mean().backward()
+            if step == 6:
+                model[0].weight.grad[0, 0] = float("nan")
+            optimizer.step()
+            with torch.no_grad():
+                model[0].weight.nan_to_num_()
+            run.log({"loss": 1.0, "weights": runhaven.Histogram(model[2].weight.detach())})
+        run.unwatch()
+    show(page, run, "model")
+    tree = page.locator("[role=tree]")
+    tree.locator("[role=treeitem]").nth(3).wait_for()
+    assert "Linear" in tree.inner_text()
+    assert "40" in tree.locator("[role=treeitem]").nth(1).inner_text()
+    tree.locator("[role=treeitem]").nth(1).click()
+    page.wait_for_function("() => document.querySelectorAll('section.histogram').length === 4")
+    found = panel(page, "gradients/0.weight")
+    found.locator("small:has-text('1 NaN')").wait_for()
+    found.locator("i.mark").wait_for()
+    assert colors(found.locator("canvas"))
+    box = found.locator(".area").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    found.locator(".tip:has-text('32 numbers')").wait_for()
+    found.locator("button:has-text('ridge')").click()
+    found.locator("path.ridge").nth(8).wait_for(state="attached")
+    found.locator("text=▲").wait_for()
+    found.locator("button:has-text('log')").click()
+    assert found.locator("button:has-text('log')").get_attribute("aria-pressed") == "false"
+    page.locator("section[aria-label^='Gradient norms']").locator("canvas").wait_for()
+    tree.focus()
+    page.keyboard.press("ArrowUp")
+    page.locator("h2:has-text('The whole model')").wait_for()
+    page.locator("section[aria-label^='Gradient norms by layer']").wait_for()
+    show(page, run, "charts")
+    panel(page, "weights").locator("path.ridge").first.wait_for(state="attached")
+    entity, project, _ = run.path.split("/")
+    page.evaluate(f"location.hash = '#/p/{entity}/{project}'")
+    section = page.locator("h2 button:has-text('gradients_norm')")
+    section.wait_for()
+
+    assert section.get_attribute("aria-expanded") == "false"
+    assert page.complaints == []

@@ -206,6 +206,26 @@ def test_histograms_of_equal_bins_keep_their_edges(client):
     assert columns[-1].reshape(3, 4)[2].tolist() == [1, 0, 0, 1]
 
 
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_the_module_tree_of_a_watched_model(client, is_sealed):
+    """The graph that `watch(log_graph=True)` kept comes as it was, sealed or not; a run without one has none."""
+    torch = pytest.importorskip("torch")
+    with runhaven.init(project="p") as run:
+        run.watch(torch.nn.Linear(3, 2), log=None, log_graph=True)
+        run.log({"loss": 1.0})
+        run.unwatch()
+    if is_sealed:
+        runhaven.Api().run(run.path).seal()
+    with runhaven.init(project="p") as other:
+        other.log({"loss": 1.0})
+    (graph,) = client.get(f"/api/v1/runs/{ulid_of(run)}/graphs").json()
+
+    assert (graph["type"], graph["parameters"]) == ("Linear", 8)
+    assert [one["shape"] for one in graph["modules"][0]["parameters"]] == [[2, 3], [2]]
+    assert client.get(f"/api/v1/runs/{ulid_of(run)}").json()["graphs"] == 1
+    assert client.get(f"/api/v1/runs/{ulid_of(other)}/graphs").json() == []
+
+
 def test_runs_that_nobody_looks_at_make_room(store, monkeypatch):
     """Opened runs take so much memory together and no more; one that was let go is read again."""
     monkeypatch.setattr("runhaven_server.library.MOST_BYTES", 20_000)

@@ -1,5 +1,6 @@
 /** What was logged beside numbers: references to bytes, the steps they were logged at, pages of tables. */
 
+import type { Graph } from '../model/modules';
 import { get, post, type SeriesRef } from './client';
 
 /** A cell that stands for media; `_type` says of which kind it is. docs/formats.md lists all fields. */
@@ -28,6 +29,9 @@ export interface MediaQuery {
 }
 
 export const getMedia = async (query: MediaQuery, signal?: AbortSignal): Promise<MediaAt[]> => (await post('media', query, signal)).json();
+
+/** The module trees of the models that a run watched. */
+export const getGraphs = (ulid: string): Promise<Graph[]> => get(`runs/${ulid}/graphs`);
 
 export interface TableColumn {
   name: string;

@@ -38,6 +38,8 @@ export interface RunDetail extends RunRow {
   alerts: { time: number; title: string; text: string; level: string }[];
   exception: { type: string; message: string; traceback: string } | null;
   incomplete: { reason: string; lost_rows: number } | null;
+  /** How many module trees of watched models there are. */
+  graphs: number;
   config_tree: Record<string, any>;
   config_history: { time: number; step: number | null; set: Record<string, any> }[];
 }

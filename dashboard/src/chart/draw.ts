@@ -12,6 +12,8 @@ export interface Line {
   shown: Float32Array;
   color: number;
   name: string;
+  /** What is highlighted together: the run, or what else the lines of a chart are told apart by. */
+  id: string;
 }
 
 export interface Look {
@@ -22,11 +24,12 @@ export interface Look {
   hovered: string | null;
 }
 
-export const toLine = (curve: Curve, color: number, name: string, smoothing: number): Line => ({
+export const toLine = (curve: Curve, color: number, name: string, smoothing: number, id = curve.run): Line => ({
   curve,
   shown: smooth(curve.last, smoothing),
   color,
   name,
+  id,
 });
 
 export interface Frame {
@@ -57,14 +60,14 @@ export function frameOf(lines: Line[], zoom: [number, number] | undefined, look:
 
 export function drawLines(lines: Line[], frame: Frame, width: number, height: number, ratio: number, look: Look): Picture {
   const picture = blank(width, height);
-  const someHovered = lines.some((line) => line.curve.run === look.hovered);
+  const someHovered = lines.some((line) => line.id === look.hovered);
   const order = someHovered ? [...lines].sort((a, b) => rank(a, look) - rank(b, look)) : lines;
   for (const line of order) {
     const { curve, shown } = line;
     const xs = curve.x.map((x) => frame.x.at(x) * (width - 1) + 0.5);
     const toY = (values: Float32Array) => Float64Array.from(values, (value) => (1 - frame.y.at(value)) * height);
     const color = rgbOf(line.color, look.dark);
-    const isHovered = curve.run === look.hovered;
+    const isHovered = line.id === look.hovered;
     const faint = someHovered && !isHovered ? 0.38 : 1;
     if (look.envelope) fill(picture, bandSpans(xs, toY(curve.min), toY(curve.max), width), color, 0.13 * faint);
     if (look.smoothing > 0) fill(picture, lineSpans(xs, toY(curve.last), width), color, 0.25 * faint, 0.5 * ratio);
@@ -76,7 +79,7 @@ export function drawLines(lines: Line[], frame: Frame, width: number, height: nu
   return picture;
 }
 
-const rank = (line: Line, look: Look) => (line.curve.run === look.hovered ? 1 : 0);
+const rank = (line: Line, look: Look) => (line.id === look.hovered ? 1 : 0);
 
 function dot(picture: Picture, x: number, y: number, radius: number, color: readonly [number, number, number]): void {
   const top = new Float32Array(picture.width).fill(NaN);

@@ -2,10 +2,13 @@
 
 import type { Metric } from '../api/types';
 import { withoutChartTables } from '../media/kind';
+import { WATCHED } from './modules';
 
 export interface Section {
   name: string;
   metrics: Metric[];
+  /** Gradients and parameters of a model: hundreds of panels, which stay closed until somebody asks for them. */
+  isWatched: boolean;
 }
 
 export const PLAIN = 'metrics';
@@ -25,9 +28,9 @@ export function sections(metrics: Metric[], search: string): Section[] {
     const name = sectionOf(metric);
     found.set(name, [...(found.get(name) ?? []), metric]);
   }
-  const rank = (name: string) => (name === SYSTEM ? 2 : name === PLAIN ? 1 : 0);
+  const rank = (name: string) => (name === SYSTEM ? 2 : WATCHED.test(`${name}/`) ? 3 : name === PLAIN ? 1 : 0);
   return [...found]
-    .map(([name, list]) => ({ name, metrics: list.sort((a, b) => a.key.localeCompare(b.key, undefined, { numeric: true })) }))
+    .map(([name, list]) => ({ name, metrics: list.sort((a, b) => a.key.localeCompare(b.key, undefined, { numeric: true })), isWatched: WATCHED.test(`${name}/`) }))
     .sort((a, b) => rank(a.name) - rank(b.name) || a.name.localeCompare(b.name));
 }
 

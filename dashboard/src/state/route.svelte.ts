@@ -7,7 +7,7 @@ export type Route =
   | { page: 'artifact'; entity: string; project: string; name: string; version: string; tab: string; rest: string }
   | { page: 'run'; ulid: string; tab: string };
 
-export const TABS = ['overview', 'charts', 'media', 'logs', 'system', 'artifacts'];
+export const TABS = ['overview', 'charts', 'media', 'model', 'logs', 'system', 'artifacts'];
 export const ARTIFACT_TABS = ['overview', 'files', 'lineage', 'compare'];
 
 function parse(hash: string): Route {

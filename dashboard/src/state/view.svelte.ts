@@ -2,7 +2,7 @@
 
 const KEY = 'runhaven.view';
 
-const defaults = { x: 'step', smoothing: 0, envelope: true, log: false, outliers: true };
+const defaults = { x: 'step', smoothing: 0, envelope: true, log: false, outliers: true, ridge: false, histogramLog: null as boolean | null };
 
 function load(): typeof defaults {
   try {
@@ -23,6 +23,6 @@ export const view = $state({
 });
 
 export function remember(): void {
-  const { x, smoothing, envelope, log, outliers } = view;
-  localStorage.setItem(KEY, JSON.stringify({ x, smoothing, envelope, log, outliers }));
+  const { x, smoothing, envelope, log, outliers, ridge, histogramLog } = view;
+  localStorage.setItem(KEY, JSON.stringify({ x, smoothing, envelope, log, outliers, ridge, histogramLog }));
 }
