@@ -82,9 +82,8 @@ class RunView:
         self._corrected = Register()
         self._aggregates: dict[str, Aggregate] = {}
         self._late: dict[str, list[float]] = {}
-        self._edits_known = 0
         self._ruled_at: dict[str, tuple[str, int]] = {}
-        self._summed_up_by = self._rewound_by = ""
+        self._edits_known, self._summed_up_by, self._rewound_by = 0, "", ""
         self._new_lines: list[tuple[int, str, str]] = []
         self._handlers: dict[str, Callable[[Session, Event], None]] = {
             "start": self._on_start,
