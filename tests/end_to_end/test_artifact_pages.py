@@ -7,6 +7,7 @@ import random
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import runhaven
@@ -120,6 +121,25 @@ def test_files_are_looked_into(fleet):
     # The page in the frame asked for the document around it, which the browser refused: that is the only complaint.
     assert all("Blocked a frame" in text or "cross-origin" in text for text in page.complaints)
     assert page.complaints
+
+
+def test_media_in_an_artifact_are_shown_as_media(page):
+    """A table that was added is searched and shows its pictures; a picture that was added is drawn."""
+    picture = runhaven.Image(np.full((40, 60, 3), 200, np.uint8), caption="grey")
+    with runhaven.init(project="voyage", entity="me") as run:
+        artifact = runhaven.Artifact("predictions", "table")
+        artifact.add(runhaven.Table(columns=["name", "image"], data=[["anna", picture], ["ben", picture]]), "rows")
+        artifact.add(picture, "one")
+        run.log_artifact(artifact)
+    go(page, "/predictions/v0/files")
+    page.click("a.line:has-text('rows.table.json')")
+    page.wait_for_function("() => document.querySelector('[role=table] img')?.naturalWidth === 60")
+    page.fill("input[aria-label='Search the table']", "anna")
+    page.wait_for_selector("[role=cell]:has-text('ben')", state="detached")
+    page.click("a.line:has-text('one.image-file.json')")
+    page.wait_for_function("() => document.querySelector('.media img')?.naturalWidth === 60")
+
+    assert page.complaints == []
 
 
 def test_files_are_taken_away_one_by_one_or_all_together(fleet):

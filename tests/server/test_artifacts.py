@@ -130,6 +130,7 @@ def test_bytes_come_whole_and_in_parts(client, log, size):
     artifact = log(files={"weights.bin": data})
     assert bool(artifact.get_entry("weights.bin").chunks) == (size > 1 << 23)
     address = f"{ROOT}/digits/v0/files/0"
+    assert ask(client, f"{address}/facts")["is_blob"] == (size < 1 << 23)
     whole = client.get(address)
     tag = whole.headers["etag"]
     parts = [(0, 0), (size - 1, size - 1), (size // 3, size // 2), (0, size * 2)]
@@ -361,14 +362,13 @@ TABLES = {
     "t.csv": b"name,score\n" + b"".join(f"n{index},{index}\n".encode() for index in range(7)),
     "t.tsv": b"name\tscore\n" + b"".join(f"n{index}\t{index}\n".encode() for index in range(7)),
     "t.jsonl": b"".join(json.dumps(row).encode() + b"\n" for row in ROWS),
-    "t.table.json": json.dumps({"columns": ["name", "score"], "data": [list(row.values()) for row in ROWS]}).encode(),
     "t.parquet": parquet(ROWS),
 }
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_tables_show_their_first_rows(client, log, name):
-    """CSV, TSV, JSON Lines, Parquet and our own tables give columns and rows."""
+    """CSV, TSV, JSON Lines and Parquet give columns and rows."""
     log(files={name: TABLES[name]})
     address = f"{ROOT}/digits/v0/files/0/table"
     some, all_of_them = ask(client, address, params={"limit": 3}), ask(client, address)
@@ -380,7 +380,7 @@ def test_tables_show_their_first_rows(client, log, name):
     assert some["total"] in {7, None}
 
 
-@pytest.mark.parametrize("name", [*(name for name in TABLES if name.endswith(("json", "jsonl", "parquet"))), "t.bin"])
+@pytest.mark.parametrize("name", [*(name for name in TABLES if name.endswith(("jsonl", "parquet"))), "t.bin"])
 def test_what_is_no_table_is_explained(client, log, name):
     """A file that cannot be read as what its name says is a 422 with a sentence."""
     log(files={name: b"\x00\x01 no table\n"})

@@ -71,6 +71,8 @@ export interface FileRow {
   size: number | null;
   digest: string;
   ref: string | null;
+  /** Whether its bytes are a blob of their own, which its digest names. */
+  is_blob: boolean;
 }
 
 export interface FolderRow {

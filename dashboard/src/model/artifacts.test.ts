@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { CollectionRow } from '../api/artifacts';
-import { byType, indented, previewOf, textOf, typeColor, usage, versionBefore } from './artifacts';
+import { byType, indented, mediaOf, previewOf, textOf, typeColor, usage, versionBefore } from './artifacts';
 
 const row = (name: string, type: string, more: Partial<CollectionRow> = {}) =>
   ({ name, type, description: '', tags: [], aliases: [], ...more }) as unknown as CollectionRow;
@@ -21,8 +21,17 @@ test('the usage of a version can be pasted, whatever it is called', () => {
 });
 
 test.each([
-  ['a/b.PNG', 'image'], ['t.table.json', 'table'], ['x.csv', 'table'], ['c.json', 'text'], ['page.htm', 'page'], ['weights', 'text'], ['s.flac', 'audio'], ['v.mp4', 'video'],
-])('%s is shown as %s', (path, kind) => expect(previewOf(path)).toBe(kind));
+  ['a/b.PNG', 'image'], ['t.table.json', 'media'], ['face.image-file.json', 'media'], ['x.csv', 'table'], ['c.json', 'text'], ['page.htm', 'page'], ['weights', 'text'], ['s.flac', 'audio'], ['v.mp4', 'video'],
+])('%s is shown as %s', (path, kind) => expect(previewOf(path, true)).toBe(kind));
+
+test('media in chunks are looked at as what they are on the disk', () => {
+  expect([previewOf('t.table.json', false), previewOf('big.png', false)]).toEqual(['text', 'image']);
+});
+
+test('a file that is media itself is named by its bytes; one that refers to media is not', () => {
+  expect(mediaOf('a/t.table.json', 'abc')).toEqual({ _type: 'table-file', sha256: 'abc', format: 'table.json' });
+  expect(mediaOf('face.image-file.json', 'abc')).toBeNull();
+});
 
 test('text is told from other bytes, also where its last letter was cut', () => {
   const bytes = new TextEncoder().encode('grün');

@@ -37,18 +37,37 @@ export function usage(at: Place): { python: string; shell: string } {
   return { python: `run.use_artifact(${JSON.stringify(name)})`, shell: `runhaven artifact get ${quoted}` };
 }
 
-export type Preview = 'image' | 'audio' | 'video' | 'page' | 'table' | 'text';
+export type Preview = 'image' | 'audio' | 'video' | 'page' | 'table' | 'media' | 'text';
 
 const PREVIEWS: [Preview, RegExp][] = [
-  ['table', /\.(csv|tsv|jsonl|parquet|table\.json)$/i],
+  ['media', /\.(table|histogram|log-histogram|custom-chart|joined-table|[A-Za-z0-9-]+-file)\.json$/],
+  ['media', /\.(glb|obj|stl|pdb|smi|plotly\.json|pts\.json)$/],
+  ['table', /\.(csv|tsv|jsonl|parquet)$/i],
   ['image', /\.(png|jpe?g|gif|webp|bmp|svg|avif)$/i],
   ['audio', /\.(wav|mp3|flac|m4a|oga)$/i],
   ['video', /\.(mp4|webm|ogg)$/i],
   ['page', /\.html?$/i],
 ];
 
-/** How a file is shown, by its name; what is neither picture, sound, page nor table is looked at as text. */
-export const previewOf = (path: string): Preview => PREVIEWS.find(([, pattern]) => pattern.test(path))?.[0] ?? 'text';
+/**
+ * How a file is shown, by its name; what is neither picture, sound, page nor table is looked at as text. Media that were
+ * added as such are named by what they are, and shown as they are elsewhere, by the blob that holds them.
+ */
+export function previewOf(path: string, isBlob: boolean): Preview {
+  const found = PREVIEWS.find(([kind, pattern]) => pattern.test(path) && (isBlob || kind !== 'media'));
+  return found?.[0] ?? 'text';
+}
+
+const MEDIA: Record<string, string> = {
+  'table.json': 'table-file', glb: 'object3D-file', obj: 'object3D-file', stl: 'object3D-file', 'pts.json': 'object3D-file',
+  pdb: 'molecule-file', smi: 'molecule-file', 'plotly.json': 'plotly-file',
+};
+
+/** The reference to a file that is media itself; null for one that holds a reference. */
+export function mediaOf(path: string, digest: string): { _type: string; sha256: string; format: string } | null {
+  const format = Object.keys(MEDIA).find((ending) => path.endsWith(`.${ending}`));
+  return format ? { _type: MEDIA[format]!, sha256: digest, format } : null;
+}
 
 /** The text that some bytes hold, or null if they hold none; a letter that was cut off at the end is left out. */
 export function textOf(bytes: Uint8Array, isWhole: boolean): string | null {

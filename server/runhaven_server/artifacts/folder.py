@@ -44,5 +44,11 @@ def listing(entries: Sequence[Entry], *, folder: str, search: str, offset: int, 
 
 def row(number: int, entry: Entry) -> FileRow:
     """Return what is shown of a file."""
-    ref = None if entry.ref is None else legible(entry.ref)
-    return FileRow(number=number, path=legible(entry.path), size=entry.size, digest=legible(entry.digest), ref=ref)
+    return FileRow(
+        number=number,
+        path=legible(entry.path),
+        size=entry.size,
+        digest=legible(entry.digest),
+        ref=None if entry.ref is None else legible(entry.ref),
+        is_blob=entry.ref is None and not entry.chunks,
+    )

@@ -141,6 +141,7 @@ class FileRow(BaseModel):
     size: int | None
     digest: str
     ref: str | None = Field(description="the URI of a file that lies elsewhere")
+    is_blob: bool = Field(description="whether its bytes are a blob of their own, which its digest names")
 
 
 class FolderRow(BaseModel):

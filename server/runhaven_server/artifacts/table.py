@@ -1,4 +1,4 @@
-"""The first rows of a file that holds a table: CSV, TSV, Parquet, JSON Lines, or a `Table`."""
+"""The first rows of a file that holds a table: CSV, TSV, Parquet or JSON Lines."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from runhaven.artifacts.artifact import Artifact
     from runhaven.artifacts.manifest import Entry
 
-# A JSON text has to be read whole before its first row is known.
-_MOST_JSON_BYTES = 32 << 20
 _PLAIN = {type(None), str, bool, int, float, list, dict}
 
 
@@ -32,7 +30,7 @@ def first_rows(artifact: Artifact, entry: Entry, limit: int) -> TableShape:
         StoreError: If its bytes are lost.
     """
     suffix = entry.path.rpartition(".")[2].lower()
-    read = _READERS.get("table.json" if entry.path.endswith(".table.json") else suffix)
+    read = _READERS.get(suffix)
     if read is None:
         message = f"{entry.path!r} is no table: its name ends in none of {', '.join(sorted(_READERS))}."
         raise UsageError(message)
@@ -59,16 +57,6 @@ def _json_lines(file: BinaryIO, limit: int) -> TableShape:
     rows = [[plain(item.get(key)) for key in columns] for item in found]
     is_whole = not file.read(1)
     return TableShape(columns=[legible(key) for key in columns], rows=rows, total=len(rows) if is_whole else None)
-
-
-def _table(file: BinaryIO, limit: int) -> TableShape:
-    data = file.read(_MOST_JSON_BYTES + 1)
-    if len(data) > _MOST_JSON_BYTES:
-        message = f"it has more than {_MOST_JSON_BYTES >> 20} MiB; download it"
-        raise ValueError(message)
-    whole = cast("dict[str, Any]", json.loads(data))
-    rows = [plain(row) for row in whole["data"][:limit]]
-    return TableShape(columns=[legible(str(name)) for name in whole["columns"]], rows=rows, total=len(whole["data"]))
 
 
 def _parquet(file: BinaryIO, limit: int) -> TableShape:
@@ -102,6 +90,5 @@ _READERS: Mapping[str, Callable[[BinaryIO, int], TableShape]] = {
     "csv": lambda file, limit: _delimited(file, limit, delimiter=","),
     "tsv": lambda file, limit: _delimited(file, limit, delimiter="\t"),
     "jsonl": _json_lines,
-    "table.json": _table,
     "parquet": _parquet,
 }
