@@ -269,6 +269,8 @@ class Lifetime:
 
     def after_fork(self) -> None:
         """Let go, in a forked child, of what is the parent's."""
+        if self._load is not None:
+            self._load.after_fork()
         if self._console is not None:
             self._console.uninstall()
         self._channel.after_fork()

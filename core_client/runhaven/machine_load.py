@@ -51,12 +51,13 @@ class MachineLoad:
         self._usage: Usage | None = None
         self._kept_s = time.monotonic()
         self._is_kept = True
+        self._lock = FileLock(directory / f"sampler-{host}.lock")
         self._sampler = Sampler(
             self._on_sample,
             interval_s=interval_s,
             on_device=self._on_device,
             on_incident=self._on_incident,
-            elect=FileLock(directory / f"sampler-{host}.lock").acquire,
+            elect=self._lock.acquire,
         )
 
     def start(self) -> None:
@@ -68,6 +69,10 @@ class MachineLoad:
         self._sampler.stop()
         if not self._is_kept:
             self._keep_usage()
+
+    def after_fork(self) -> None:
+        """Let go, in a forked child, of the lock: with it a data loader that outlives this process would keep others from sampling."""
+        self._lock.release()
 
     def describe(self) -> list[str]:
         """Return what was used of the GPUs so far in a few words."""

@@ -213,6 +213,8 @@ int nvmlDeviceGetComputeRunningProcesses_v3(device *d, unsigned *count, process 
 }
 int nvmlDeviceGetFieldValues(device *d, int count, field *values) {
     WHOLE(d);
+    for (int i = 0; i < count; i++)
+        if (values[i].id == (unsigned)count_of("unknown_field", d->gpu)) return INVALID_ARGUMENT;
     for (field *f = values; f < values + count; f++) {
         if (f->id >= MOST_FIELDS || !fields[d->gpu][f->id].is_set) { f->code = NOT_SUPPORTED; continue; }
         if ((f->code = fields[d->gpu][f->id].code)) continue;

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 import runhaven
+from runhaven.platform.lock import FileLock
 from runhaven_cli.app import runhaven_command
 
 BEGIN = """
@@ -60,7 +61,7 @@ def test_a_run_knows_what_it_used_and_which_gpu_it_lost(library, store):
     assert 0 < run.usage["gpu_hours"] * 3600 < 10
     assert run.usage["gpu_utilization_percent"] == {"mean": pytest.approx(87), "max": 87}
     assert run.summary["system/gpu_memory_used_percent.max"] == 75.0
-    assert "1 GPU for" in shown
+    assert "1 x Fake GPU A for" in shown
     assert "GPU 87 % busy" in shown
 
 
@@ -97,3 +98,30 @@ def test_sampling_that_is_off_imports_nothing(library, store):
     )
 
     assert done.stdout.splitlines()[-1] == "[] [] 0", done.stderr
+
+
+def test_a_forked_child_does_not_keep_others_from_sampling(library, store):
+    """The process that sampled is killed, its data loader hangs on: the lock of the election is free all the same."""
+    done = train(
+        library,
+        """
+        time.sleep(1.3)
+        read, write = os.pipe()
+        pid = os.fork()
+        if not pid:
+            [os.close(fd) for fd in (0, 1, 2)]; os.write(write, b"."); time.sleep(20); os._exit(0)
+        os.read(read, 1)
+        print(pid, flush=True)
+        os.kill(os.getpid(), 9)
+        """,
+    )
+    child = int(done.stdout.split()[-1])
+    (path,) = runhaven.Api(store).run("p/r").directory.path.glob("sampler-*.lock")
+    try:
+        os.kill(child, 0)
+        lock = FileLock(path)
+
+        assert lock.acquire()
+        lock.release()
+    finally:
+        os.kill(child, signal.SIGKILL)

@@ -19,6 +19,8 @@ class Verdict(Enum):
     """Connect again: the driver or the library's state is gone."""
 
 
+INVALID_ARGUMENT = 2
+NOT_SUPPORTED = 3
 FUNCTION_NOT_FOUND = 13
 INSUFFICIENT_SIZE = 7
 LIBRARY_MISMATCH = 18
@@ -27,8 +29,8 @@ LIBRARY_MISMATCH = 18
 _VERDICTS = {
     0: Verdict.OK,
     1: Verdict.GONE,  # UNINITIALIZED, as in a forked child
-    2: Verdict.DROP,  # INVALID_ARGUMENT: this driver does not know what is asked for
-    3: Verdict.DROP,  # NOT_SUPPORTED
+    INVALID_ARGUMENT: Verdict.DROP,  # this driver does not know what is asked for
+    NOT_SUPPORTED: Verdict.DROP,
     4: Verdict.DROP,  # NO_PERMISSION
     9: Verdict.GONE,  # DRIVER_NOT_LOADED
     FUNCTION_NOT_FOUND: Verdict.DROP,

@@ -6,6 +6,7 @@ import ctypes
 import struct
 from typing import TYPE_CHECKING
 
+from runhaven_gpu_monitor.nvml.code import INVALID_ARGUMENT, NOT_SUPPORTED
 from runhaven_gpu_monitor.nvml.layout import FIELD_VALUE
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from runhaven_gpu_monitor.nvml.driver import Driver
     from runhaven_gpu_monitor.nvml.quantity import Answers, Field, Quantity
 
-_NOT_SUPPORTED = 3
 _DOUBLE, _UINT, _LONG, _INT, _USHORT = 0, 1, 4, 5, 6
 _NARROW = frozenset({_UINT, _INT, _USHORT})
 
@@ -23,6 +23,7 @@ class FieldBatch:
     """Asks for a set of fields again and again, in a buffer that is laid out once."""
 
     def __init__(self, driver: Driver, fields: Sequence[Field]) -> None:
+        self._driver = driver
         self._fields = fields
         self._get = driver.function("nvmlDeviceGetFieldValues")
         self._buffer = ctypes.create_string_buffer(FIELD_VALUE.size * len(fields))
@@ -33,6 +34,10 @@ class FieldBatch:
     def read(self, handle: object, answers: Answers) -> list[tuple[Quantity, int]]:
         """Add the answers, and return what failed with its code."""
         code = self._get(handle, len(self._fields), self._buffer)
+        if code == INVALID_ARGUMENT and len(self._fields) > 1:
+            # One field that this driver has never heard of may spoil the call for all: ask each by itself which it is.
+            alone = (FieldBatch(self._driver, [field]) for field in self._fields)
+            return [failed for batch in alone for failed in batch.read(handle, answers)]
         if code:
             return [(field, code) for field in self._fields]
         failed: list[tuple[Quantity, int]] = []
@@ -41,7 +46,7 @@ class FieldBatch:
             if code:
                 failed.append((field, code))
             elif field.is_wide and kind in _NARROW:
-                failed.append((field, _NOT_SUPPORTED))
+                failed.append((field, NOT_SUPPORTED))
             else:
                 answers[field] = raw if kind in (2, 3) else _decode(kind, raw)
         return failed

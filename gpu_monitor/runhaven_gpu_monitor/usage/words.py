@@ -39,9 +39,10 @@ def _of_host(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _cost(facts: Mapping[str, Any]) -> str:
-    count = facts["gpu_count"]
+    count, names = facts["gpu_count"], {gpu["name"] for gpu in facts["gpus"]}
+    what = f"{count} x {names.pop()}" if len(names) == 1 and None not in names else f"{count} GPU{'s'[: count > 1]}"
     energy = f", {_number(facts['gpu_energy_kwh'])} kWh" if facts["gpu_energy_kwh"] else ""
-    return f"{count} GPU{'s' if count > 1 else ''} for {_number(facts['gpu_hours'])} GPU-hours{energy}"
+    return f"{what} for {_number(facts['gpu_hours'])} GPU-hours{energy}"
 
 
 def _load(facts: Mapping[str, Any]) -> list[str]:
