@@ -195,6 +195,8 @@ class ImageMask(Media):
         elif self._held is None or not self._held.has_numbers:
             message = f'mask {self._key!r}: pass "mask_data", a two-dimensional array of integers, or "path".'
             raise UsageError(message)
+        else:
+            _numbers(self._held.array(), self._key)
 
     def weight(self) -> int:
         """Return how many bytes the copy holds."""

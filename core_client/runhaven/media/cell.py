@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from runhaven.media.kind import Sink
 
 _FIXED = (str, int, float, bool, complex, bytes, type(None), dt.date, dt.time, dt.timedelta)
+_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _GUESSED_BYTES = 64
 _WORDS: tuple[tuple[Any, str], ...] = (
     (type(None), "none"), (str, "string"), ((list, tuple), "list"), (dict, "dict"),
@@ -51,6 +52,16 @@ def take(value: Any) -> Any:
         return copy.deepcopy(value)
     except Exception:  # noqa: BLE001 - a user's object may refuse to be copied in any way
         return to_json(value)
+
+
+def take_row(row: list[Any]) -> list[Any]:
+    """Return a row that the caller cannot change any more."""
+    return list(row) if _PLAIN.issuperset(map(type, row)) else [take(value) for value in row]
+
+
+def weigh_row(row: list[Any]) -> int:
+    """Return about how many bytes a row holds."""
+    return len(row) * _GUESSED_BYTES if _PLAIN.issuperset(map(type, row)) else sum(map(weight, row))
 
 
 def weight(value: Any) -> int:

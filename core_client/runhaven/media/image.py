@@ -107,9 +107,7 @@ class Image(Media):
     # The way to the store
 
     def check(self) -> None:
-        """Look at type, shape, file and annotations."""
-        for part in (*self._boxes.values(), *self._masks.values()):
-            part.verify()
+        """Look at type, shape and file."""
         if self._file_type not in (_DRAWN | {None}):
             message = f"file_type={self._file_type!r} is not known; choose one of {', '.join(sorted(_DRAWN))}."
             raise UsageError(message)
@@ -126,6 +124,16 @@ class Image(Media):
         if self._is_array():
             held = cast("Held", self.source)
             pixels.check_pixels(held.shape, has_numbers=held.has_numbers)
+
+    def doubts(self) -> list[str]:
+        """Look for annotations that are left out, and for a size that browsers refuse."""
+        found = [f"{problem} It was left out" for part in self._annotations() if (problem := _problem_of(part))]
+        if max(getattr(self.source, "shape", ()), default=0) > self.MAX_DIMENSION:
+            found.append(f"browsers show no picture of more than {self.MAX_DIMENSION} pixels on a side")
+        return found
+
+    def _annotations(self) -> list[BoundingBoxes2D | ImageMask]:
+        return [*self._boxes.values(), *self._masks.values()]
 
     def weight(self) -> int:
         """Return how many bytes the copy holds."""
@@ -144,8 +152,9 @@ class Image(Media):
         facts: dict[str, Any] = {} if self._grouping is None else {"grouping": int(self._grouping)}
         reference = self._keep_pixels(sink) | facts
         for name, parts in (("boxes", self._boxes), ("masks", self._masks)):
-            if parts:
-                reference[name] = {key: part.keep(sink) for key, part in parts.items()}
+            sound = {key: part for key, part in parts.items() if _problem_of(part) is None}
+            if sound:
+                reference[name] = {key: part.keep(sink) for key, part in sound.items()}
         if self._classes is not None:
             reference["classes"] = self._classes.keep(sink)
         return self.described(reference)
@@ -209,6 +218,14 @@ class Image(Media):
             with pixels.pillow().open(opened) as file:
                 picture = pixels.upright(file)
         return picture.convert(self._mode) if self._mode and picture.mode != self._mode else picture
+
+
+def _problem_of(part: BoundingBoxes2D | ImageMask) -> str | None:
+    try:
+        part.verify()
+    except Exception as error:  # noqa: BLE001 - a bad annotation may fail in any way
+        return str(error)
+    return None
 
 
 def _annotations(given: Mapping[str, Any], kind: Any) -> dict[str, Any]:

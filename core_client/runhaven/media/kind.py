@@ -157,6 +157,10 @@ class MediaList(Media):
         for item in self._items:
             item.verify()
 
+    def doubts(self) -> list[str]:
+        """Ask each."""
+        return list(dict.fromkeys(doubt for item in self._items for doubt in item.doubts()))
+
     def snapshot(self) -> Media:
         """Take each as it is."""
         return MediaList([item.snapshot() for item in self._items])

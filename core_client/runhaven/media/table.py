@@ -229,7 +229,7 @@ class Table(Media):
 
     def weight(self) -> int:
         """Return about how many bytes it holds."""
-        return sum(cell.weight(value) for row in self.data for value in row)
+        return sum(map(cell.weigh_row, self.data))
 
     def snapshot(self) -> Table:
         """Copy the rows, or the new ones of an incremental table."""
@@ -239,7 +239,7 @@ class Table(Media):
         taken = copy.copy(self)
         vars(taken).update(
             columns=list(self.columns),
-            data=[[cell.take(value) for value in row] for row in self.data[part.first if part else 0 :]],
+            data=[cell.take_row(row) for row in self.data[part.first if part else 0 :]],
             _optional=list(self._optional),
             _wanted=dict(self._wanted),
             _keys=dict(self._keys),

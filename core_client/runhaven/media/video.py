@@ -89,7 +89,7 @@ class Video(Media):
             message = "a video file cannot be scrubbed, and this project wants its pictures scrubbed; log its frames as an array."
             raise UsageError(message)
         if self._content is not None:
-            return self.described(sink.put(self._content, self._format or "mp4"))
+            return self.described(sink.put(self._content, self._format or _sniffed(self._content)))
         path = checked_path(self._path, "Video")
         return self.described(sink.put_file(path, extension(path, self.EXTS) or "mp4"))
 
@@ -103,6 +103,12 @@ class Video(Media):
         if ending != "gif":
             width, height = width + width % 2, height + height % 2
         return sink.put(content, ending) | {"width": width, "height": height, "fps": fps, "frames": len(pictures)}
+
+
+def _sniffed(content: bytes) -> str:
+    """Return the format that the first bytes of a video tell."""
+    marks = {b"GIF8": "gif", b"\x1a\x45\xdf\xa3": "webm", b"OggS": "ogg"}
+    return marks.get(content[:4], "mp4")
 
 
 def _check_frames(held: Held) -> None:

@@ -130,6 +130,28 @@ def test_a_file_is_kept_byte_for_byte(keep, tmp_path):
     }  # fmt: skip
 
 
+def test_an_open_file_is_kept_byte_for_byte(keep):
+    """A JPEG in memory stays that JPEG; another format, where it is asked for, is encoded."""
+    buffer = io.BytesIO()
+    Pillow.fromarray(RGB).save(buffer, format="jpeg")
+    kept = keep(image=runhaven.Image(buffer), png=runhaven.Image(buffer, file_type="png"))
+
+    assert kept.bytes(kept["image"]) == buffer.getvalue()
+    assert [kept[key]["format"] for key in ("image", "png")] == ["jpg", "png"]
+
+
+@pytest.mark.parametrize(
+    "turn", [np.transpose, np.flipud, np.fliplr, lambda a: a[..., ::-1], lambda a: a[::2, ::2], np.asfortranarray]
+)
+def test_views_are_taken_as_they_look(kept_pixels, turn):
+    """Turned, mirrored and thinned arrays, and BGR as OpenCV has it, are copied as they look."""
+    source = RNG.integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    view = turn(source) if turn is not np.transpose else source.transpose(1, 0, 2)
+
+    assert (kept_pixels(view) == view).all()
+    assert (kept_pixels(torch.from_numpy(source).permute(2, 0, 1)) == source).all()
+
+
 def test_figures_are_drawn_as_they_were(keep):
     """A figure, its axes and pyplot itself can be logged bare; what is drawn afterwards is not in it."""
     figure, axes = plt.subplots(figsize=(2, 1), dpi=100)
@@ -200,9 +222,6 @@ def test_boxes_masks_and_classes_go_along(keep):
         (lambda: runhaven.Image(np.zeros((5, 5), complex)), "are no pixels"),
         (lambda: runhaven.Image(object()), "Image takes"),
         (lambda: runhaven.Image(RGB, file_type="exe"), "not known"),
-        (lambda: runhaven.Image(RGB, boxes={"a": {"box_data": [{"position": {"minX": 0}}]}}), "position"),
-        (lambda: runhaven.Image(RGB, boxes={"a": cast("Any", 3)}), "boxes"),
-        (lambda: runhaven.Image(RGB, masks={"a": {}}), "mask_data"),
         (lambda: runhaven.Image(RGB, **cast("Any", {"nonsense": 1})), "nonsense"),
     ],
 )  # fmt: skip
@@ -219,6 +238,36 @@ def test_a_bad_picture_is_a_placeholder_and_in_strict_mode_an_error(keep, make, 
         pytest.raises(runhaven.UsageError, match=message),
     ):
         run.log({"image": make()})
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ({"boxes": {"a": {"box_data": [{"position": {"minX": 0}}]}}}, "position"),
+        ({"boxes": {"a": 3}}, "boxes"),
+        ({"boxes": {"a": {"box_data": [{"position": {"minX": 0, "maxX": 1, "minY": 0, "maxY": 1}, "class_id": "x"}]}}}, "class_id"),
+        ({"masks": {"a": {}}}, "mask_data"),
+        ({"masks": {"a": {"mask_data": np.full((2, 2), -1)}}}, "from 0 to 65535"),
+        ({"masks": {"a": {"mask_data": np.full((2, 2), 0.5)}}}, "integers"),
+        ({"masks": {"a": {"path": "gone.png"}}}, "no file"),
+    ],
+)  # fmt: skip
+def test_a_bad_annotation_costs_itself_alone(keep, monkeypatch, capfd, named, message):
+    """The picture and its sound annotations are kept, the bad one is left out with one warning; in strict mode it is an error."""
+    monkeypatch.setenv("RUNHAVEN_SILENT", "0")
+    sound = {"true": {"mask_data": np.eye(4, dtype=np.uint8)}}
+    image = runhaven.Image(RGB, **(named | {"masks": sound | named.get("masks", {})}))
+    kept = keep(settings={"quiet": True}, image=image, again=[image])
+
+    assert (np.asarray(kept.picture(kept["image"])) == RGB).all()
+    assert set(kept["image"]["masks"]) == {"true"}
+    assert "boxes" not in kept["image"]
+    assert capfd.readouterr().err.count(message) == 1
+    with (
+        runhaven.init(project="p", settings={"strict": True, "silent": True}) as run,
+        pytest.raises(runhaven.UsageError, match=message),
+    ):
+        run.log({"images": [image]})
 
 
 def test_what_w_and_b_scripts_ask_an_image(tmp_path):

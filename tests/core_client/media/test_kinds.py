@@ -257,6 +257,34 @@ def test_graphs_keep_nodes_and_edges(keep):
         graph.add_edge("a", "c")
 
 
+@pytest.mark.parametrize("is_functional", [False, True])
+def test_a_model_of_keras_is_a_graph(keep, monkeypatch, is_functional):
+    """Its layers with class, shape and number of parameters, and what they hand to each other."""
+    pytest.importorskip("jax")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    keras = pytest.importorskip("keras")
+    pixels = keras.Input((4,), name="pixels")
+    hidden, out = keras.layers.Dense(3, name="hidden"), keras.layers.Dense(2, name="out")
+    model = keras.Model(pixels, out(hidden(pixels))) if is_functional else keras.Sequential([pixels, hidden, out])
+    kept = keep(graph=runhaven.Graph.from_keras(model))
+    content = json.loads(kept.bytes(kept["graph"]))
+    layers = {node["name"]: node for node in content["nodes"]}
+
+    assert (layers["hidden"]["class_name"], layers["hidden"]["num_parameters"]) == ("Dense", 15)
+    assert layers["out"]["output_shape"] == [None, 2]
+    assert ["hidden", "out"] in content["edges"]
+    assert (["pixels", "hidden"] in content["edges"]) is is_functional
+
+
+@pytest.mark.parametrize("head", [b"GIF89a", b"\x1a\x45\xdf\xa3", b"OggS", b"\0\0\0\x20ftypisom"])
+def test_an_open_video_is_known_by_its_first_bytes(keep, head):
+    """Without format=, the bytes say what they are."""
+    expected = {b"GIF8": "gif", b"\x1a\x45\xdf\xa3": "webm", b"OggS": "ogg"}.get(head[:4], "mp4")
+    kept = keep(video=runhaven.Video(io.BytesIO(head + b"...")))
+
+    assert (kept["video"]["format"], kept.bytes(kept["video"])) == (expected, head + b"...")
+
+
 @pytest.mark.parametrize(
     "make",
     [

@@ -157,3 +157,25 @@ def test_joined_tables_name_both(keep):
     assert load(kept["joined"]["table2"], kept.store).data == [[1, 3]]
     assert kept["joined"]["join_key"] == "id"
     assert kept["parts"] == {"_type": "partitioned-table", "parts_path": "folder"}
+
+
+def test_a_large_table_is_kept_whole_and_said(capfd, monkeypatch, store):
+    """Beyond W&B's 10,000 rows there is one warning, and nothing is cut off."""
+    monkeypatch.setenv("RUNHAVEN_SILENT", "0")
+    table = runhaven.Table(columns=["a"], data=[[index] for index in range(10_001)])
+    with runhaven.init(project="p", settings={"quiet": True}) as run:
+        run.log({"table": table})
+        run.log({"table": table})
+    rows = list(runhaven.Api().run(run.path).scan_history())
+
+    assert load(rows[0]["table"], store).data == table.data
+    assert capfd.readouterr().err.count("add it to an artifact") == 1
+
+
+def test_a_cell_that_failed_when_it_was_made_costs_itself_alone(keep):
+    """A picture with an argument that nobody knows is a placeholder in its cell; the table and the row are kept."""
+    bad = runhaven.Image(RGB, **cast("Any", {"nonsense": 1}))
+    kept = keep(table=runhaven.Table(columns=["a"], data=[[bad], [runhaven.Image(RGB)]]), loss=1.0)
+
+    assert [row[0]["_type"] for row in load(kept["table"], kept.store).data] == ["error", "image-file"]
+    assert kept["loss"] == 1.0
