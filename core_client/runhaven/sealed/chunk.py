@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runhaven.missing import require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from runhaven.journal.record import CellType
-    from runhaven.store.table import Table
+    from runhaven.journal.record import CellType, RowBlock, Schema
 
     Integers = NDArray[np.int64]
 else:
@@ -23,6 +22,8 @@ else:
 
 EXACT = 2**53
 """Integers up to here are exact as float64; greater ones are kept as text beside the point."""
+
+_TYPES = {"f": np.dtype(np.float64), "i": np.dtype(np.int64), "b": np.dtype(np.uint8)}
 
 ROW = "-"
 """The type of a text that stands for a row without any cell."""
@@ -69,32 +70,46 @@ class Chunks(NamedTuple):
     texts: list[Chunk]
 
 
-def take_apart(tables: Sequence[Table]) -> Chunks:
-    """Return the chunks of all rows of some tables."""
+class Rows(NamedTuple):
+    """Rows of one writer and one schema, block by block in the order logged."""
+
+    writer: str
+    schema: Schema
+    blocks: list[RowBlock]
+
+
+def take_apart(groups: Iterable[Rows]) -> Chunks:
+    """Return the chunks of all rows, writer by writer and schema by schema."""
     points: list[Chunk] = []
     texts: list[Chunk] = []
-    for table in tables:
-        rows = np.frombuffer(table.numbers, np.int64)
-        steps, times = np.frombuffer(table.steps, np.int64), np.frombuffer(table.times, np.int64)
-        if not table.schema.cells:
-            name = ChunkName(table.schema.stream, "", table.writer, ROW)
+    for writer, schema, blocks in groups:
+        rows, steps, times = (
+            _whole([getattr(block, name) for block in blocks], "i") for name in ("numbers", "steps", "times")
+        )
+        if not schema.cells:
+            name = ChunkName(schema.stream, "", writer, ROW)
             texts.append(Chunk(name, rows, steps, times, [""] * len(rows)))
-        for (key, kind), column in zip(table.schema.cells, table.columns, strict=True):
-            name = ChunkName(table.schema.stream, key, table.writer, kind)
+        for index, (key, kind) in enumerate(schema.cells):
+            parts: list[Any] = [block.columns[index] for block in blocks]
+            chunk = Chunk(ChunkName(schema.stream, key, writer, kind), rows, steps, times, [])
             if kind in "sj":
-                texts += _texts(Chunk(name, rows, steps, times, column))
-            else:
-                points.append(Chunk(name, rows, steps, times, to_floats(kind, column)))
-                if kind == "i":
-                    texts += _large(Chunk(name, rows, steps, times, np.frombuffer(cast("Any", column), np.int64)))
+                texts += _texts(chunk._replace(values=[text for part in parts for text in part]))
+                continue
+            values = _whole(parts, kind)
+            points.append(chunk._replace(values=values.astype(np.float64, copy=False)))
+            if kind == "i":
+                texts += _large(chunk._replace(values=values))
     return Chunks(_joined(points), _joined(texts))
+
+
+def _whole(parts: Sequence[Any], kind: str) -> NDArray[Any]:
+    """Return numbers of several blocks as one array; what was read of a long run is then copied once."""
+    return np.concatenate([np.frombuffer(part, _TYPES[kind]) for part in parts])
 
 
 def to_floats(kind: CellType, column: Any) -> NDArray[np.float64]:
     """Return a column of numbers as float64, a view where it can be one."""
-    if kind == "f":
-        return np.frombuffer(column, np.float64)
-    return np.frombuffer(column, np.int64 if kind == "i" else np.uint8).astype(np.float64)
+    return np.frombuffer(column, _TYPES[kind]).astype(np.float64, copy=False)
 
 
 def _texts(chunk: Chunk) -> Iterator[Chunk]:

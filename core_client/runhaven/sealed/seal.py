@@ -15,16 +15,15 @@ from runhaven.errors import StoreError
 from runhaven.journal.reader import JournalReader
 from runhaven.journal.record import RowBlock
 from runhaven.sealed.manifest import Manifest, has_place, newest, place_to_read, place_to_write, unnamed
-from runhaven.store.edits import Edits
-from runhaven.store.table import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from runhaven.journal.reader import Position
-    from runhaven.journal.record import Event
+    from runhaven.journal.record import Event, Schema
     from runhaven.metric import Metric
+    from runhaven.sealed.chunk import Rows
     from runhaven.sealed.run import SealedRun
     from runhaven.store.layout import RunDirectory
 
@@ -124,7 +123,7 @@ def pending_bytes(run: RunDirectory) -> int:
 class _Work(NamedTuple):
     name: str
     manifest: Manifest
-    tables: Tables
+    groups: list[Rows]
     events: list[Event]
     metrics: Mapping[str, Metric]
     recent: list[RowBlock]
@@ -132,6 +131,7 @@ class _Work(NamedTuple):
 
 def _read(run: RunDirectory, before: Manifest) -> _Work | None:
     """Read what the journals hold beyond the manifest."""
+    from runhaven.sealed.chunk import Rows
     from runhaven.sealed.segment import Segment
     from runhaven.store.view import RunView
 
@@ -141,17 +141,18 @@ def _read(run: RunDirectory, before: Manifest) -> _Work | None:
     if not records:
         return None
     view = RunView(keeps_rows=False, parent=run.manifest().parent)
-    place = place_to_write(run)
     for name in before.segments:
-        view.fold(Segment(place, name).replay())
+        view.fold(Segment(place_to_write(run), name).replay())
     view.fold(records)
-    tables, events = Tables(Edits()), list["Event"]()
+    groups: dict[tuple[str, Schema], Rows] = {}
+    events: list[Event] = []
     recent: list[RowBlock] = []
     for record in records:
         if not isinstance(record, RowBlock):
             events.append(record)
         elif not (view.sessions[record.writer].is_inherited and record.schema.stream.startswith("node=")):
-            tables.add([record])
+            place = record.writer, record.schema
+            groups.setdefault(place, Rows(*place, [])).blocks.append(record)
             recent.append(record.since(view.sessions[record.writer].snapshot))
     last_us = {writer: session.last_us for writer, session in view.sessions.items()}
     name = _name(before.positions, positions)
@@ -159,7 +160,7 @@ def _read(run: RunDirectory, before: Manifest) -> _Work | None:
     resumed = {writer: rewinds.get(writer) for writer in view.resumptions()}
     is_edited = bool(view.edits.renames or view.edits.corrections)
     manifest = Manifest(before.number + 1, (*before.segments, name), positions, last_us, resumed, damage, is_edited)
-    return _Work(name, manifest, tables, events, view.rules, [block for block in recent if len(block)])
+    return _Work(name, manifest, list(groups.values()), events, view.rules, [block for block in recent if len(block)])
 
 
 def _name(before: Mapping[str, Position], after: Mapping[str, Position]) -> str:
@@ -175,7 +176,7 @@ def _write(place: Path, work: _Work) -> tuple[Sealed, dict[str, str]]:
     from runhaven.sealed.write import write_events, write_lines, write_rows
 
     files = place / work.name
-    index = write_rows(files, list(work.tables), work.metrics)
+    index = write_rows(files, work.groups, work.metrics)
     write_events(files.with_name(f"{work.name}.events.parquet"), _events(work))
     write_lines(files.with_name(f"{work.name}.console.parquet"), _lines(work.events))
     replace_atomically(files.with_name(f"{work.name}.index.json"), index.dump())

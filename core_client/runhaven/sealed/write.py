@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runhaven.metric import Metric
-    from runhaven.sealed.chunk import Chunk, Chunks
-    from runhaven.store.table import Table
+    from runhaven.sealed.chunk import Chunk, Chunks, Rows
 else:
     np = require("numpy", feature="sealing runs", package="runhaven[ui]")
 
@@ -46,29 +45,29 @@ _WORD = arrow.DataType.dictionary(arrow.DataType.int32(), _TEXT)
 _SMALL, _INTEGER, _FLOAT = arrow.DataType.int32(), arrow.DataType.int64(), arrow.DataType.float64()
 
 
-def write_rows(files: Path, tables: Sequence[Table], metrics: Mapping[str, Metric]) -> Index:
-    """Write all rows of some tables as points, cells and values, and return what lies where.
+def write_rows(files: Path, groups: Sequence[Rows], metrics: Mapping[str, Metric]) -> Index:
+    """Write rows as points, cells and values, and return what lies where.
 
     Args:
         files: The directory and first part of the names: "<files>.points.parquet" and so on.
-        tables: The rows.
+        groups: The rows.
         metrics: What `define_metric` said of the axes.
 
     Raises:
         OSError: If they cannot be written.
     """
-    chunks = take_apart(tables)
+    chunks = take_apart(groups)
     listed = _list_series(chunks)
     series = {name[:2]: entry for name, entry in listed.items() if not name[2]}
     columns = _write_points(files.with_name(f"{files.name}.points.parquet"), chunks.points)
     by_series = _by_series(chunks.points)
     cells = _write_cells(files.with_name(f"{files.name}.cells.parquet"), series, by_series, metrics)
     _write_texts(files.with_name(f"{files.name}.values.parquet"), chunks.texts)
-    orders = dict.fromkeys((table.schema.stream, tuple(key for key, _ in table.schema.cells)) for table in tables)
+    orders = dict.fromkeys((schema.stream, tuple(key for key, _ in schema.cells)) for _, schema, _ in groups)
     schemas = [(stream, list(keys)) for stream, keys in orders]
     rows: dict[str, int] = {}
-    for table in tables:
-        rows[table.schema.stream] = rows.get(table.schema.stream, 0) + len(table)
+    for _, schema, blocks in groups:
+        rows[schema.stream] = rows.get(schema.stream, 0) + sum(map(len, blocks))
     return Index(list(listed.values()), columns, cells, schemas, rows)
 
 
@@ -283,15 +282,11 @@ def _along(entry: SeriesIndex, chunks: Sequence[Chunk], axis: Sequence[Chunk]) -
     """Return all points of a series in the order of its axis, those of one writer in the order logged before that."""
     parts: list[pyramid.Points] = []
     for writer, group in groupby(chunks, key=lambda chunk: chunk.name.writer):
-        own = list(group)
-        rows = np.concatenate([chunk.rows for chunk in own])
-        order = np.argsort(rows, kind="stable") if len(own) > 1 else slice(None)
-        steps = np.concatenate([chunk.steps for chunk in own])[order]
+        rows, steps, times, values = _in_order(list(group))
         xs = steps.astype(np.float64)
         if entry.axis:
-            xs = aligned(rows[order], steps, [chunk for chunk in axis if chunk.name.writer == writer])
-        times = np.concatenate([chunk.times for chunk in own])[order]
-        parts.append(pyramid.Points(steps, times, xs, np.concatenate([chunk.values for chunk in own])[order]))
+            xs = aligned(rows, steps, [chunk for chunk in axis if chunk.name.writer == writer])
+        parts.append(pyramid.Points(steps, times, xs, values))
     points = _concatenated(parts)
     entry.nonfinite = int(np.count_nonzero(~np.isfinite(points.values)))
     has_x = np.isfinite(points.xs)
@@ -303,6 +298,16 @@ def _along(entry: SeriesIndex, chunks: Sequence[Chunk], axis: Sequence[Chunk]) -
     if _ascends(along):
         return points
     return points.select(np.argsort(along, kind="stable"))
+
+
+def _in_order(chunks: Sequence[Chunk]) -> tuple[NDArray[Any], ...]:
+    """Return rows, steps, times and values of what one writer logged of a series with one type or several."""
+    columns = [chunk[1:] for chunk in chunks]
+    if len(columns) == 1:
+        return columns[0]
+    whole = [np.concatenate(parts) for parts in zip(*columns, strict=True)]
+    order = np.argsort(whole[0], kind="stable")
+    return tuple(column[order] for column in whole)
 
 
 def _concatenated(parts: Sequence[pyramid.Points]) -> pyramid.Points:
