@@ -36,6 +36,7 @@ MAGIC = b"PAR1"
 _TYPES = {1: "<i4", 2: "<i8", 5: "<f8"}
 _ZSTD = 6
 _DICTIONARY_PAGE = 11
+_DATA_PAGE, _DATA_PAGE_HEAD, _STATISTICS = 0, 5, 5
 _PLAIN, _DELTA, _SPLIT = 0, 5, 9
 _WORD = 8
 _WHOLE = 57
@@ -66,7 +67,7 @@ def columns_of(data: bytes | memoryview) -> dict[str, Column]:
         data: The whole file.
 
     Raises:
-        ValueError: If it is no Parquet file, or one without an index of its pages.
+        ValueError: If it is no Parquet file, or one without an index of its pages, or with pages of another version.
     """
     if bytes(data[-4:]) != MAGIC:
         message = "not a Parquet file"
@@ -82,17 +83,26 @@ def columns_of(data: bytes | memoryview) -> dict[str, Column]:
             name = about[3][-1].decode()
             if about[1] in _TYPES and about[4] == _ZSTD and _DICTIONARY_PAGE not in about and is_required[name]:
                 for page in ThriftReader(data, chunk[4]).struct()[1]:
-                    reader = ThriftReader(data, page[1])
-                    head = reader.struct()
-                    column = found.setdefault(name, Column(_TYPES[about[1]], head[5][2], [], [], []))
-                    column.offsets.append(reader.position)
+                    size, encoding = _page(data, page[1])
+                    column = found.setdefault(name, Column(_TYPES[about[1]], encoding, [], [], []))
+                    column.offsets.append(page[1] + page[2] - size)
                     # A page of another encoding than the first one's gets a size that nothing decodes to.
-                    column.sizes.append(head[3] if head[5][2] == column.encoding else 0)
+                    column.sizes.append(size if encoding == column.encoding else 0)
                     column.firsts.append(first + page[3])
         first += group[3]
     for column in found.values():
         column.firsts.append(first)
     return found
+
+
+def _page(data: bytes | memoryview, place: int) -> tuple[int, int]:
+    """Return how many bytes the values of a page take, and how they are encoded; what its head says of them is skipped."""
+    reader = ThriftReader(data, place)
+    head = reader.struct(before=_DATA_PAGE_HEAD)
+    if head[1] != _DATA_PAGE:
+        message = "a page of another kind"
+        raise ValueError(message)
+    return head[3], reader.struct(before=_STATISTICS)[2]
 
 
 def read_column(fd: int, column: Column, start: int, stop: int) -> NDArray[Any]:

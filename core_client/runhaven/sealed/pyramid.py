@@ -27,13 +27,13 @@ class Points(NamedTuple):
     Attributes:
         steps: Steps.
         times: Wall times, microseconds since the epoch.
-        xs: Their x on the primary axis.
+        xs: Their x on the primary axis; the steps themselves where these are the axis.
         values: Values.
     """
 
     steps: Integers
     times: Integers
-    xs: Floats
+    xs: NDArray[Any]
     values: Floats
 
     def select(self, chosen: NDArray[Any]) -> Points:
@@ -90,8 +90,8 @@ def _base(points: Points) -> Level:
         lows, highs = np.fmin.reduceat(shown, starts), np.fmax.reduceat(shown, starts)
         lasts, nonfinite = last_finite(shown, starts), np.add.reduceat((~is_finite).astype(np.int64), starts)
     return Level(
-        BASE, points.steps[ends - 1], points.times[ends - 1], points.xs[ends - 1], lows, highs, lasts, ends - starts,
-        nonfinite,
+        BASE, points.steps[ends - 1], points.times[ends - 1], points.xs[ends - 1].astype(np.float64), lows, highs,
+        lasts, ends - starts, nonfinite,
     )  # fmt: skip
 
 

@@ -26,8 +26,8 @@ class ThriftReader:
         self.position = position
         self._data = data
 
-    def struct(self) -> Struct:
-        """Read a struct.
+    def struct(self, *, before: int = 2**15) -> Struct:
+        """Read a struct, or what it has before a field; the reader then stands where the value of the next field begins.
 
         Raises:
             ValueError: If the bytes hold none.
@@ -38,6 +38,8 @@ class ThriftReader:
         while head := self._byte():
             step = head >> 4
             number = number + step if step else self.zigzag()
+            if number >= before:
+                break
             fields[number] = self._value(head & 15)
         return fields
 

@@ -100,7 +100,8 @@ def _list_series(chunks: Chunks) -> dict[tuple[str, str, bool], SeriesIndex]:
 
 def _entry(chunk: Chunk, start: int) -> ChunkEntry:
     steps, times = chunk.steps, chunk.times
-    least, greatest, is_sorted = int(steps.min()), int(steps.max()), _ascends(steps)
+    is_sorted = _ascends(steps)
+    least, greatest = (int(steps[0]), int(steps[-1])) if is_sorted else (int(steps.min()), int(steps.max()))
     stride = int(steps[1] - steps[0]) if is_sorted and len(steps) > 1 else 0
     is_regular = stride > 0 and bool(np.all(steps[1:] - steps[:-1] == stride))
     return ChunkEntry(
@@ -283,7 +284,7 @@ def _along(entry: SeriesIndex, chunks: Sequence[Chunk], axis: Sequence[Chunk]) -
     parts: list[pyramid.Points] = []
     for writer, group in groupby(chunks, key=lambda chunk: chunk.name.writer):
         rows, steps, times, values = _in_order(list(group))
-        xs = steps.astype(np.float64)
+        xs: NDArray[Any] = steps
         if entry.axis:
             xs = aligned(rows, steps, [chunk for chunk in axis if chunk.name.writer == writer])
         parts.append(pyramid.Points(steps, times, xs, values))
