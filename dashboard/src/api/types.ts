@@ -1,5 +1,7 @@
 /** What the server's API hands out; see runhaven_server. Times are microseconds since the epoch. */
 
+import type { Usage } from '../model/machine';
+
 export type State = 'running' | 'finished' | 'failed' | 'killed' | 'preempted' | 'crashed' | 'lost';
 export type Scalar = number | string | boolean | null;
 
@@ -38,6 +40,8 @@ export interface RunDetail extends RunRow {
   alerts: { time: number; title: string; text: string; level: string }[];
   exception: { type: string; message: string; traceback: string } | null;
   incomplete: { reason: string; lost_rows: number } | null;
+  /** What it used of its machines. */
+  usage: Usage;
   /** How many module trees of watched models there are. */
   graphs: number;
   config_tree: Record<string, any>;

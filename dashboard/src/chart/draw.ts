@@ -37,8 +37,8 @@ export interface Frame {
   y: Scale;
 }
 
-/** The ranges that hold everything drawn. */
-export function frameOf(lines: Line[], zoom: [number, number] | undefined, look: Look): Frame | null {
+/** The ranges that hold everything drawn; the room above it ends at `most`, unless values lie beyond. */
+export function frameOf(lines: Line[], zoom: [number, number] | undefined, look: Look, most = Infinity): Frame | null {
   let [x0, x1, y0, y1] = [Infinity, -Infinity, Infinity, -Infinity];
   for (const { curve } of lines) {
     if (!curve.x.length) continue;
@@ -55,7 +55,8 @@ export function frameOf(lines: Line[], zoom: [number, number] | undefined, look:
   if (zoom) [x0, x1] = zoom;
   if (x0 === x1) [x0, x1] = [x0 - 0.5, x1 + 0.5];
   const useLog = look.log && y1 > 0;
-  return { x: scale(x0, x1), y: scale(...padded(y0, y1, useLog), useLog) };
+  const [lo, hi] = padded(y0, y1, useLog);
+  return { x: scale(x0, x1), y: scale(lo, y1 <= most ? Math.min(hi, most) : hi, useLog) };
 }
 
 export function drawLines(lines: Line[], frame: Frame, width: number, height: number, ratio: number, look: Look): Picture {

@@ -4,6 +4,8 @@ import type { Scalar } from '../api/types';
 
 const UNITS: [RegExp, (value: number) => string][] = [
   [/_bytes$/, (value) => bytes(value)],
+  [/_bytes_per_second$/, (value) => `${bytes(value)}/s`],
+  [/_mhz$/, (value) => `${trim(value)} MHz`],
   [/_percent$/, (value) => `${trim(value)} %`],
   [/_watts$/, (value) => `${trim(value)} W`],
   [/_celsius$/, (value) => `${trim(value)} °C`],
