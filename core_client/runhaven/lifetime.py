@@ -16,6 +16,7 @@ from runhaven.background import SERVICE_INTERVAL_S, Background, Task
 from runhaven.capture import environment, git
 from runhaven.capture.console import Console
 from runhaven.capture.exceptions import describe_exception
+from runhaven.capture.gpus import held_gpus
 from runhaven.sealed.seal import can_seal, pending_bytes, seal
 from runhaven.store.layout import RunDirectory
 
@@ -55,6 +56,7 @@ class Lifetime:
         self._said_lost = 0
         self._is_said = False
         self._load: MachineLoad | None = None
+        self._gpus: list[dict[str, Any]] = []
         self._console: Console | None = None
         self._capture: threading.Thread | None = None
         self._background = Background(
@@ -67,6 +69,7 @@ class Lifetime:
                 Task(CONTROL_INTERVAL_S, self._obey),
                 Task(SNAPSHOT_INTERVAL_S, self._snapshot),
                 Task(HEARTBEAT_INTERVAL_S, self._beat),
+                Task(HEARTBEAT_INTERVAL_S, self._tell_gpus),
                 Task(LIVE_FILES_INTERVAL_S, self._run.refresh_files),
             ],
             on_signal=self._on_signal,
@@ -167,6 +170,13 @@ class Lifetime:
     def _beat(self) -> None:
         self._run.emit({"event": "heartbeat"})
 
+    def _tell_gpus(self) -> None:
+        """Say which GPUs this rank computes on, when that changes."""
+        held = held_gpus()
+        if held != self._gpus:
+            self._gpus = held
+            self._run.emit({"event": "gpus", "stream": f"node={environment.host_name()}", "gpus": held})
+
     def _snapshot(self) -> None:
         if self._journal.number != self._snapshot_number:
             # No row may come between what is summed up and its record: readers leave out all rows before that.
@@ -242,6 +252,7 @@ class Lifetime:
         if self._console is not None:
             self._console.close()
         self._run.refresh_files(is_end=True)
+        self._tell_gpus()
         self._snapshot()
         self._journal.service()
         self._journal.give_up()

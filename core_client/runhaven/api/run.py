@@ -25,6 +25,7 @@ from runhaven.sealed.seal import open_sealed, seal
 from runhaven.sealed.view import follow
 from runhaven.store.blobs import Blobs
 from runhaven.store.liveness import state
+from runhaven.store.usage import with_ranks
 from runhaven.store.view import RunView
 
 if TYPE_CHECKING:
@@ -235,7 +236,8 @@ class Run(Editing, ArtifactRelations, Familiar):
     def metadata(self) -> dict[str, Any]:
         """Where it took place: python, packages, git, hardware, command, variables."""
         view = self._facts
-        return view.environment | ({"devices": view.devices} if view.devices else {})
+        devices = with_ranks(view.devices, view.sessions.values())
+        return view.environment | ({"devices": devices} if devices else {})
 
     @property
     def usage(self) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class Session:
         lost: What its journal lacks, if anything.
         rewind: The last step of earlier writers that it left in sight; None if it left all.
         is_inherited: Whether it wrote into the run that this one is a fork of.
+        gpus: The GPUs that it computes on, by stream: `uuid` and `cuda_index` of each.
         usage: What it saw used of its machine, by stream: the sums that `runhaven_gpu_monitor` makes.
     """
 
@@ -36,6 +37,7 @@ class Session:
     lost: dict[str, Any] | None = None
     rewind: int | None = None
     is_inherited: bool = False
+    gpus: dict[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
     usage: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property

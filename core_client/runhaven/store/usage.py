@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from runhaven.store.session import Session
 
@@ -14,7 +14,7 @@ _NUMBERS = frozenset({"gpu_hours", "gpu_energy_kwh", "gpu_idle_percent", "gpu_id
 _TABLES = frozenset({"gpu_utilization_percent", "gpu_memory_used_percent", "gpu_throttled_percent"})
 
 
-def usage_of(sessions: Iterable[Session]) -> dict[str, Any]:
+def usage_of(sessions: Collection[Session]) -> dict[str, Any]:
     """Return what the sessions of a run used, as `runhaven_gpu_monitor.usage.summarise` says it."""
     records = {
         (stream.removeprefix(_NODE), session.writer): record
@@ -26,7 +26,25 @@ def usage_of(sessions: Iterable[Session]) -> dict[str, Any]:
     # A run that samples nothing is read without the monitor.
     from runhaven_gpu_monitor.usage import summarise
 
-    return summarise(records)
+    held: dict[str, set[str]] = {}
+    for session in sessions:
+        for stream, gpus in session.gpus.items():
+            held.setdefault(stream.removeprefix(_NODE), set()).update(gpu["uuid"] for gpu in gpus)
+    return summarise(records, held=held)
+
+
+def with_ranks(devices: Mapping[str, Any], sessions: Collection[Session]) -> dict[str, Any]:
+    """Return the facts about each node's devices, each GPU with the `ranks` that compute on it."""
+    ranks: dict[tuple[str, str], set[int]] = {}
+    for session in sessions:
+        for stream, gpus in session.gpus.items():
+            for gpu in gpus:
+                ranks.setdefault((stream, gpu["uuid"]), set()).add(int(session.start.get("rank", 0)))
+    return {
+        stream: facts
+        | {"gpus": [gpu | {"ranks": sorted(ranks.get((stream, gpu["uuid"]), ()))} for gpu in facts.get("gpus", ())]}
+        for stream, facts in devices.items()
+    }
 
 
 def to_summary(usage: Mapping[str, Any]) -> dict[str, float]:

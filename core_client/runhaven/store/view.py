@@ -100,6 +100,7 @@ class RunView:
             "incomplete": self._on_incomplete,
             "device": self._on_device,
             "graph": self._on_graph,
+            "gpus": self._on_gpus,
             "usage": self._on_usage,
             "signal": self._on_signal,
             "preempting": self._on_preempting,
@@ -297,6 +298,11 @@ class RunView:
 
     def _on_device(self, _: Session, event: Event) -> None:
         self.devices[event.data["stream"]] = event.data["attributes"]
+
+    def _on_gpus(self, session: Session, event: Event) -> None:
+        # Once it has computed somewhere it has, even if it gave the memory back.
+        known = session.gpus.setdefault(event.data["stream"], [])
+        known += [gpu for gpu in event.data["gpus"] if gpu not in known]
 
     def _on_usage(self, session: Session, event: Event) -> None:
         session.usage[event.data["stream"]] = event.data

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from runhaven_gpu_monitor.usage.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 _JOULES_PER_KWH = 3.6e6
 _SECONDS_PER_HOUR = 3600.0
@@ -55,14 +55,17 @@ class _Gpu:
         return facts
 
 
-def summarise(records: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[str, Any]:
+def summarise(
+    records: Mapping[tuple[str, str], Mapping[str, Any]], *, held: Mapping[str, Collection[str]] | None = None
+) -> dict[str, Any]:
     """Return what the sums of a run come to.
 
-    A GPU counts if a process of the run held memory on it; where none was seen to do so on a node, as in a container
-    that hides its process numbers from the driver, every GPU that is visible to the run's processes counts.
+    A GPU counts if a process of the run held memory on it, as the driver or the process itself says. Where nobody says
+    so on a node, every GPU that is visible to the process that sampled there counts.
 
     Args:
         records: What `Usage.record` returned last, by node and by the session that sampled there.
+        held: The UUIDs of the GPUs on which processes of the run said that they held memory, by node.
 
     Returns:
         Empty without records; else `seconds` and `nodes`, and `cpu_utilization_percent`, `memory_used_percent` and
@@ -91,13 +94,15 @@ def summarise(records: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[str,
             gpus.setdefault(gpu["uuid"] or gpu["index"], _Gpu(who)).take(gpu)
     facts: dict[str, Any] = {"seconds": sum(record["seconds"] for record in records.values()), "nodes": len(nodes)}
     facts |= {name: found.facts() for name, found in host.items()}
-    return facts | _gpu_facts([gpu for gpus in nodes.values() for gpu in _counted(gpus.values())])
+    return facts | _gpu_facts(
+        [gpu for node, gpus in nodes.items() for gpu in _counted(gpus.values(), (held or {}).get(node, ()))]
+    )
 
 
-def _counted(gpus: Iterable[_Gpu]) -> list[_Gpu]:
+def _counted(gpus: Iterable[_Gpu], held: Collection[str]) -> list[_Gpu]:
     seen = [gpu for gpu in gpus if gpu.sums.get("seconds")]
-    held = [gpu for gpu in seen if gpu.sums.get("process_memory_bytes")]
-    return held or [gpu for gpu in seen if gpu.is_visible]
+    used = [gpu for gpu in seen if gpu.sums.get("process_memory_bytes") or gpu.who["uuid"] in held]
+    return used or [gpu for gpu in seen if gpu.is_visible]
 
 
 def _gpu_facts(gpus: Sequence[_Gpu]) -> dict[str, Any]:

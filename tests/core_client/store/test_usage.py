@@ -8,6 +8,7 @@ import pytest
 
 import runhaven
 from runhaven.api import Api
+from runhaven.capture.gpus import held_gpus
 from runhaven.store.view import read_journals
 
 
@@ -96,3 +97,30 @@ def test_a_fork_does_not_pay_for_its_parent(store):
 
     assert api.run("p/parent").usage["gpu_hours"] == pytest.approx(1.0)
     assert api.run("p/fork").usage["gpu_hours"] == pytest.approx(0.5)
+
+
+def test_each_rank_says_which_gpu_is_its_own(written):
+    """Devices name the ranks that compute on them; a GPU that only another rank sees counts, one that nobody uses does not."""
+    written.event("device", stream="node=h", attributes={"gpus": [{"index": i, "uuid": f"GPU-{i}"} for i in range(3)]})
+    record = usage(3600, uuid="GPU-0")
+    record["gpus"] = [record["gpus"][0] | {"index": i, "uuid": f"GPU-{i}", "is_visible": i == 0} for i in range(3)]
+    written.event("usage", **record)
+    written.event("gpus", stream="node=h", gpus=[{"uuid": "GPU-0", "cuda_index": 0}])
+    written.session(role="follower", rank=1)
+    written.event("gpus", stream="node=h", gpus=[{"uuid": "GPU-2", "cuda_index": 0}])
+    written.event("gpus", stream="node=h", gpus=[])
+    run = written.close()
+
+    assert [gpu["ranks"] for gpu in run.metadata["devices"]["node=h"]["gpus"]] == [[0], [], [1]]
+    assert [gpu["uuid"] for gpu in run.usage["gpus"]] == ["GPU-0", "GPU-2"]
+    assert run.usage["gpu_hours"] == pytest.approx(2.0)
+    assert run.seal()
+    assert written.read().usage == run.usage
+
+
+def test_a_process_without_a_gpu_says_nothing_of_one():
+    """PyTorch that was not asked to use a GPU is not made to; without PyTorch nothing is imported."""
+    import torch
+
+    assert held_gpus() == []
+    assert not torch.cuda.is_initialized()
