@@ -85,7 +85,18 @@ class RunView:
         self._ruled_at: dict[str, tuple[str, int]] = {}
         self._edits_known, self._summed_up_by, self._rewound_by = 0, "", ""
         self._new_lines: list[tuple[int, str, str]] = []
-        self._handlers: dict[str, Callable[[Session, Event], None]] = {
+        self._handlers = self._handlers_by_kind()
+        self._inherited = frozenset(parent.writers if parent else ())
+        if parent is not None and parent.writers:
+            # Should the fork's process have died before it could say a word, the branch hides what lies beyond it.
+            branch = Session(max(parent.writers) + "~", {}, is_inherited=True)
+            self.sessions[branch.writer] = branch
+            start: dict[str, Any] = {"event": "start", "role": "main", "rewind": parent.step, "summary": {}, "time": 0}
+            self._take(branch, Event(branch.writer, 0, start))
+
+    def _handlers_by_kind(self) -> dict[str, Callable[[Session, Event], None]]:
+        """Return what takes in each kind of event; the others are passed over."""
+        return {
             "start": self._on_start,
             "meta": self._on_meta,
             "config": self._on_config,
@@ -109,13 +120,6 @@ class RunView:
             "rename": self._on_rename,
             "correction": self._on_correction,
         }
-        self._inherited = frozenset(parent.writers if parent else ())
-        if parent is not None and parent.writers:
-            # Should the fork's process have died before it could say a word, the branch hides what lies beyond it.
-            branch = Session(max(parent.writers) + "~", {}, is_inherited=True)
-            self.sessions[branch.writer] = branch
-            start: dict[str, Any] = {"event": "start", "role": "main", "rewind": parent.step, "summary": {}, "time": 0}
-            self._take(branch, Event(branch.writer, 0, start))
 
     def close(self) -> None:
         """Take in nothing more: without its handlers nothing in it refers back to it, and it is freed when it is let go."""
