@@ -9,7 +9,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 VERSIONS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "lightning": (("lightning==2.6.0", "pytorch-lightning==2.6.0"), ("lightning==2.6.6", "pytorch-lightning==2.6.6")),
+    "lightning": (
+        ("lightning==2.6.0", "pytorch-lightning==2.6.0", "jsonargparse[signatures]"),
+        ("lightning==2.6.6", "pytorch-lightning==2.6.6", "jsonargparse[signatures]"),
+    ),
 }
 """For each adapter the packages of an environment: the oldest first, the newest last."""
 NEEDED = ["pytest", "pytest-timeout", "torch==2.13.0"]

@@ -319,8 +319,12 @@ class Run(ArtifactCalls, WatchCalls):
         """Have something that must not raise done when the run ends, before its last rows are written; for adapters."""
         self._endings.append(end)
 
-    def note_outcome(self, exit_code: int) -> None:
-        """Note, for a `finish()` without an exit code, how the training ended; for adapters."""
+    def note_outcome(self, exit_code: int | None) -> None:
+        """Note, for a `finish()` without an exit code, how the training ended; for adapters.
+
+        Args:
+            exit_code: 0 for a training that reached its end, another number for one that failed, None for one that goes on.
+        """
         self._outcome = exit_code
 
     @property

@@ -247,6 +247,7 @@ def open_unkept() -> Run:
     global _current  # noqa: PLW0603 - the session is the process's
     with _lock:
         _current = unkept(Settings(mode="disabled"), Notices(), "disabled", forget)
+        _live.append(_current)
         return _current
 
 

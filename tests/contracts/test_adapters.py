@@ -125,6 +125,17 @@ def test_a_second_training_in_the_process_gets_a_run_of_its_own(case, tmp_path):
     assert [set(points(run)) for run in runs] == [first.points, second.points]
 
 
+def test_a_training_after_a_failed_one_gets_a_run_of_its_own(case, tmp_path):
+    """The caller may catch what a training raised and try again: one run is failed, the next one goes on by itself."""
+    with pytest.raises(BoomError):
+        case.train(tmp_path / "a", project="p", on_batch=boom_in_second_epoch)
+    second = case.train(tmp_path / "b", project="p")
+    failed, running = runhaven.Api().runs("p", order="+created_at")
+
+    assert [failed.state, running.state] == ["failed", "running"]
+    assert set(points(running)) == second.points
+
+
 def test_hyperparameters_of_any_type_become_configuration(case, tmp_path):
     """Callables, paths and nested values among the hyper-parameters are kept by what they say."""
     case.train(tmp_path, project="p", config={"mine": 1})

@@ -93,8 +93,9 @@ class Adapter:
         if self._run is not None:
             return self._run.id
         if "id" not in self._arguments:
-            self._arguments |= {"id": new_run_id(), "resume": self._arguments.get("resume", "allow")}
-            self._has_new_id = True
+            chosen = session.settings_for({}).run_id
+            self._arguments |= {"id": chosen or new_run_id(), "resume": self._arguments.get("resume", "allow")}
+            self._has_new_id = chosen is None
         return self._arguments["id"]
 
     @property
@@ -157,7 +158,7 @@ class Adapter:
         To be called before the run is first asked for, when the framework says that it resumes. A run or an id that the
         user chose, and an active run, come first.
         """
-        is_chosen = "id" in self._arguments and not self._has_new_id
+        is_chosen = not self._has_new_id and session.settings_for(self._arguments).run_id is not None
         if self._run is not None or is_chosen or self._arguments.get("resume") == "never":
             return
         ulid = noted_run(checkpoint)
@@ -173,6 +174,19 @@ class Adapter:
         self._has_new_id = False
 
     # What training tells
+
+    def begin(self) -> None:
+        """Say that a training begins, where the framework does not tell of one that raised.
+
+        A run that an adapter of this name opened for a training of which no end was heard has failed; this training gets
+        a run of its own.
+        """
+        active = session.current()
+        if active is None or active.opened_by != self.name:
+            return
+        is_own = active is self._run
+        if is_own or not active.is_left_over:
+            active.note_outcome(None if is_own else 1)
 
     def configure(self, values: object) -> None:
         """Put hyper-parameters of any types into the configuration: a dict, Namespace, dataclass, OmegaConf container."""

@@ -60,8 +60,7 @@ class Training:
             trainer: Any = values.get("self")
             if "ckpt_path" in values and any(logger is other for other in getattr(trainer, "loggers", ())):
                 self._trainer = weakref.ref(trainer)
-                is_fit = str(getattr(trainer.state, "fn", "")) in ("fit", "TrainerFn.FITTING")
-                return str(values["ckpt_path"]) if is_fit and values["ckpt_path"] else None
+                return str(values["ckpt_path"]) if trainer.state.fn == "fit" and values["ckpt_path"] else None
         return None
 
     def note(self, model: Any) -> None:

@@ -58,6 +58,33 @@ def test_the_next_init_ends_a_run_whose_training_is_over():
     assert not second.is_left_over
 
 
+def test_a_training_of_which_no_end_was_heard_has_failed():
+    """Where a framework does not tell of an exception, the next training's beginning does; one adapter's own goes on."""
+    first = Adapter("A", project="p")
+    first.begin()
+    first.run.log({"a": 1})
+    second = Adapter("A", project="p")
+    second.begin()
+    second.run.log({"a": 2})
+    second.note_outcome(has_failed=False)
+    second.begin()
+    assert second.run is runhaven.init()
+    runhaven.finish()
+
+    assert [run.state for run in runs()] == ["failed", "finished"]
+
+
+def test_an_id_from_the_environment_is_the_users_choice(tmp_path, monkeypatch):
+    """`WANDB_RUN_ID` names the run, whatever a checkpoint says."""
+    path = checkpoint_of(Adapter("A", project="p"), tmp_path)
+    runhaven.finish()
+    monkeypatch.setenv("WANDB_RUN_ID", "chosen")
+    second = Adapter("A", project="p")
+    second.continue_from(path)
+
+    assert (second.id, second.run.id) == ("chosen", "chosen")
+
+
 def test_start_over_makes_a_run_for_each_trial():
     """Each trial of a search has a run of its own, with its own arguments; a run of the caller's is left open."""
     adapter = Adapter("A", project="p", group="search")
