@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import runhaven
 from runhaven.api import Api
 from runhaven.artifacts.manifest import Entry
+from runhaven_server.artifacts.finding import Found
 from runhaven_server.artifacts.serving import attachment, find_range
 
 
@@ -67,6 +68,30 @@ def test_a_project_lists_its_artifacts(client, log):
     assert digits["updated"] >= digits["created"]
     assert (net["name"], net["type"]) == ("net", "model")
     assert ask(client, "/api/v1/projects/me/other/artifacts") == []
+
+
+def test_what_was_read_is_read_again_once_it_changed(client, log, store, monkeypatch):
+    """A collection that rests is read once; a version, an alias and a deletion are seen by the next request."""
+    artifact = log(files={"a": b"1"})
+    monkeypatch.setattr("runhaven_server.artifacts.finding._SETTLED_NS", -(10**9))
+    reads: list[object] = []
+    read = Found.of.__func__  # pyright: ignore[reportFunctionMemberAccess]
+    monkeypatch.setattr(Found, "of", classmethod(lambda cls, one: reads.append(one) or read(cls, one)))
+    quiet = [ask(client, ROOT) for _ in range(3)]
+    count = len(reads)
+    log(files={"a": b"2"})
+    second = ask(client, ROOT)[0]
+    artifact.aliases.append("first")
+    artifact.save()
+    third = ask(client, ROOT)[0]
+    artifact.delete(delete_aliases=True)
+    last = ask(client, ROOT)[0]
+
+    assert quiet[0] == quiet[1] == quiet[2]
+    assert count == 1
+    assert (second["versions"], second["latest"]) == (2, "v1")
+    assert {"name": "first", "version": "v0"} in third["aliases"]
+    assert (last["versions"], last["aliases"]) == (1, [{"name": "latest", "version": "v1"}])
 
 
 def test_versions_stand_beside_each_other(client, log):

@@ -93,17 +93,21 @@ class State:
 
 
 class Events:
-    """The events of one collection."""
+    """The events of one collection.
+
+    Attributes:
+        directory: Where the files of its writers lie.
+    """
 
     def __init__(self, directory: Path) -> None:
         """Name a directory; touches nothing yet."""
-        self._directory = directory
+        self.directory = directory
 
     def read(self) -> State:
         """Return what all events come to."""
         state = State()
-        for name in sorted(_names(self._directory)):
-            for number, event in enumerate(_lines(self._directory / name)):
+        for name in sorted(_names(self.directory)):
+            for number, event in enumerate(_lines(self.directory / name)):
                 with contextlib.suppress(AttributeError, LookupError, TypeError, ValueError):
                     state.take(event, Stamp(int(event["time"]), name, number))
         return state
@@ -117,8 +121,8 @@ class Events:
         now_us = max(time.time_ns() // 1000, after_us + 1)
         # Each starts a line of its own, should a full disk have cut the last one short.
         text = b"".join(b"\n" + note.to_bytes({"time": now_us, **event}) + b"\n" for event in events)
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self._directory / f"{writer_name()}.jsonl").open("ab", buffering=0) as file:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.directory / f"{writer_name()}.jsonl").open("ab", buffering=0) as file:
             while text:
                 text = text[file.write(text) :]
             os.fsync(file.fileno())

@@ -28,8 +28,8 @@ export function onChange(listener: Listener): () => void {
 
 const CALM_MS = 500;
 
-/** Calls back when something moved in a project; a burst of changes is one call, at most two a second. */
-export function onProjectChange(entity: string, project: string, callback: () => void): () => void {
+/** Calls back when something moved in a project; a burst of changes is one call, by default at most two a second. */
+export function onProjectChange(entity: string, project: string, callback: () => void, calmMs = CALM_MS): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const stop = onChange(({ runs, projects }) => {
     const isOurs = runs === null || projects || runs.some((run) => run.entity === entity && run.project === project);
@@ -37,7 +37,7 @@ export function onProjectChange(entity: string, project: string, callback: () =>
     timer = setTimeout(() => {
       timer = undefined;
       callback();
-    }, CALM_MS);
+    }, calmMs);
   });
   return () => {
     clearTimeout(timer);

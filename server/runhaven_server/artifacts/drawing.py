@@ -6,20 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from runhaven.artifacts.collection import Collection, Place
 from runhaven_server.artifacts.shapes import ChangeShape, EdgeShape, LineageShape, NodeShape, PlaceShape
-from runhaven_server.artifacts.shelf import Found
 from runhaven_server.values import legible
 
 if TYPE_CHECKING:
     from runhaven.api.lineage import Lineage, Node
+    from runhaven_server.artifacts.finding import Finder
     from runhaven_server.library import Library
 
 
 class Drawing:
     """Says of each node what is shown of it; each collection is read once."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, finder: Finder) -> None:
         """Prepare; reads nothing yet."""
         self._library = library
+        self._finder = finder
         self._collections: dict[Place, tuple[dict[int, int], dict[int, list[str]]]] = {}
 
     def draw(self, lineage: Lineage) -> LineageShape:
@@ -51,7 +52,7 @@ class Drawing:
         path, _, label = node.path.rpartition(":")
         place = Place(*path.split("/"))
         if place not in self._collections:
-            found = Found.of(Collection(self._library.store, place))
+            found = self._finder.read(Collection(self._library.store, place))
             self._collections[place] = {one.number: one.size for one in found.versions}, found.aliases()
         sizes, aliases = self._collections[place]
         number = int(label[1:])

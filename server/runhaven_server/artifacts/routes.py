@@ -12,7 +12,6 @@ from runhaven.artifacts.collection import Place
 from runhaven.errors import NotFoundError
 from runhaven_server.artifacts import archive, serving
 from runhaven_server.artifacts.comparing import compare
-from runhaven_server.artifacts.drawing import Drawing
 from runhaven_server.artifacts.folder import listing, row
 from runhaven_server.artifacts.shapes import (
     CollectionDetail,
@@ -46,13 +45,13 @@ _VERSION = _PROJECT + "/{name}/{version}"
 def artifact_routes(library: Library) -> APIRouter:
     """Return the routes about the artifacts of a library's store."""
     shelf, router = Shelf(library), APIRouter()
-    _add_lists(router, shelf, library)
+    _add_lists(router, shelf)
     _add_files(router, shelf)
     _add_bytes(router, shelf)
     return router
 
 
-def _add_lists(router: APIRouter, shelf: Shelf, library: Library) -> None:
+def _add_lists(router: APIRouter, shelf: Shelf) -> None:
     """Add what is said of artifacts, versions and runs."""
 
     @router.get(_PROJECT)
@@ -74,8 +73,7 @@ def _add_lists(router: APIRouter, shelf: Shelf, library: Library) -> None:
 
     @router.get(_VERSION + "/lineage")
     def lineage(at: At, version: str, direction: Direction = "both", check: Check = "none") -> LineageShape:  # pyright: ignore[reportUnusedFunction]
-        found = shelf.artifact(at, version).lineage(direction, check=check)
-        return Drawing(library).draw(found)
+        return shelf.lineage(at, version, direction, check)
 
     @router.get("/api/v1/runs/{ulid}/artifacts")
     def of_run(ulid: str) -> RunArtifacts:  # pyright: ignore[reportUnusedFunction]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any
 
 from runhaven.artifacts.artifact import Artifact
 from runhaven.artifacts.collection import Collection, Place, collections
 from runhaven.artifacts.linking import links
+from runhaven_server.artifacts.drawing import Drawing
+from runhaven_server.artifacts.finding import Finder
 from runhaven_server.artifacts.shapes import (
     AliasShape,
     CollectionDetail,
     CollectionRow,
+    LineageShape,
     PlaceShape,
     RunArtifact,
     RunArtifacts,
@@ -25,57 +28,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from runhaven.api.lineage import Check, Direction
     from runhaven.artifacts.collection import Version
-    from runhaven.artifacts.events import State
     from runhaven.artifacts.manifest import Entry
+    from runhaven_server.artifacts.finding import Found
     from runhaven_server.library import Library
 
 
-class Found(NamedTuple):
-    """A collection, read once.
-
-    Attributes:
-        collection: The collection.
-        state: What was said about its versions.
-        versions: All of them, deleted ones too, the newest first.
-    """
-
-    collection: Collection
-    state: State
-    versions: list[Version]
-
-    @classmethod
-    def of(cls, collection: Collection) -> Self:
-        """Read a collection."""
-        return cls(collection, collection.events.read(), collection.versions()[::-1])
-
-    @property
-    def standing(self) -> list[Version]:
-        """The versions that were not deleted."""
-        return [version for version in self.versions if version.deleted is None]
-
-    def aliases(self) -> dict[int, list[str]]:
-        """Return the aliases of each version that stands, `latest` first, the newest version first."""
-        newest = self.collection.newest(self.state)
-        found = {version.number: list[str]() for version in self.standing}
-        if newest is not None:
-            found[newest.number].append("latest")
-        for word, number in sorted(self.state.aliases.values().items()):
-            if word != "latest" and number in found:
-                found[number].append(word)
-        return found
-
-
 class Shelf:
-    """Reads artifacts; thread-safe, for it keeps nothing that changes."""
+    """Reads artifacts; thread-safe."""
 
     def __init__(self, library: Library) -> None:
         """Read from the store of a library, which knows the runs."""
         self._library = library
+        self._finder = Finder()
 
     def listing(self, entity: str, project: str) -> list[CollectionRow]:
         """List the artifacts of a project that have versions, sorted by type and name."""
-        found = [Found.of(one) for one in collections(self._library.store) if one.place[:2] == (entity, project)]
+        found = [
+            self._finder.read(one) for one in collections(self._library.store) if one.place[:2] == (entity, project)
+        ]
         rows = [CollectionRow(**_row(one)) for one in found if one.standing]
         return sorted(rows, key=lambda row: (row.type, row.name))
 
@@ -85,7 +57,7 @@ class Shelf:
         Raises:
             NotFoundError: If there is none.
         """
-        found = Found.of(self._named(place))
+        found = self._finder.read(self._named(place))
         aliases = found.aliases()
         versions = [
             VersionRow(**self._version_row(found, version, aliases.get(version.number, [])))
@@ -100,7 +72,7 @@ class Shelf:
             NotFoundError: If there is none.
             StoreError: If its manifest is lost.
         """
-        found = Found.of(self._named(place))
+        found = self._finder.read(self._named(place))
         version = found.collection.find(word, found.state)
         artifact = Artifact.of(found.collection, version)
         source = version.source
@@ -138,6 +110,15 @@ class Shelf:
         """
         entity, project, (name, _, label) = artifact.entity, artifact.project, artifact.name.partition(":")
         return _entries(self._library.store, Place(entity, project, name), int(label[1:]), artifact.commit_hash)
+
+    def lineage(self, place: Place, word: str, direction: Direction, check: Check) -> LineageShape:
+        """Return what a version was made from and what was made from it.
+
+        Raises:
+            NotFoundError: If there is none.
+        """
+        found = self.artifact(place, word).lineage(direction, check=check)
+        return Drawing(self._library, self._finder).draw(found)
 
     def of_run(self, ulid: str) -> RunArtifacts:
         """Return what a run used and logged, those that were deleted left out.
