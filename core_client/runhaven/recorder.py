@@ -206,6 +206,12 @@ class Recorder:
             self._append_cells(cells, data, step, commit)
         return bool(known)
 
+    def _axes_of(self, keys: Sequence[str]) -> dict[str, float]:
+        """Return the last values of the step metrics that go with some keys."""
+        rules = [rule_for(self._rules, key) for key in keys] if self._axes else []
+        names = {rule.step_metric for rule in rules if rule is not None and rule.step_sync}
+        return {name: value for name, value in self._axes.items() if name in names}
+
     def _log_any(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:
         """Write a row of any values: nested, from other libraries, on a device, or with bytes of their own."""
         rich: dict[str, Any] = {}
@@ -226,6 +232,9 @@ class Recorder:
         if rich:
             parts.append(self._take(rich))
         if parts:
+            for name, value in self._axes_of([*away, *rich]).items():
+                cells.setdefault(name, to_cell(value))
+                shown.setdefault(name, value)
             self._journal.exclusively(self._append_in_parts, cells, shown, parts, step, commit)
         else:
             self._journal.exclusively(self._append_cells, cells, shown, step, commit)

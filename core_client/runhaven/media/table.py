@@ -212,7 +212,9 @@ class Table(Media):
         """Look for more rows than W&B keeps, columns of several types, and cells that are missing and should not be."""
         found: list[str] = []
         if len(self.data) > self.MAX_ROWS:
-            found.append(f"a table of {len(self.data)} rows is large for a log(); add it to an artifact to log it once")
+            found.append(
+                f"a table of more than {self.MAX_ROWS} rows is much for a log(); add it to an artifact instead"
+            )
         for index, (name, words) in enumerate(zip(self.columns, self._types(), strict=True)):
             if "none" in words and not self._optional[index]:
                 found.append(f"column {name!r} of a table holds None and is not optional")

@@ -358,3 +358,53 @@ def test_an_error_while_waiting_never_reaches_training(monkeypatch):
     run.finish()
 
     assert rows_of(run)[1]["loss"] == 1.0
+
+
+def test_media_have_their_step_metric():
+    """A picture that is logged without its step metric gets the last value of it, as a number does."""
+    run = runhaven.init(project="p")
+    run.define_metric("val/*", step_metric="epoch")
+    run.log({"epoch": 3, "val/loss": 1.0})
+    run.log({"val/image": runhaven.Image(RGB), "other": 1})
+    run.log({"val/image": runhaven.Image(RGB), "epoch": 4})
+    run.log({"image": runhaven.Image(RGB)})
+    run.finish()
+
+    assert [row.get("epoch") for row in rows_of(run)] == [3, 3, 4, None]
+
+
+KINDS = st.sampled_from(
+    ["bool", "u1", "i1", "u2", "i4", "u8", "f2", "f4", "f8", "c8", "U3", "S2", "M8[s]", "O", ">u2", ">f4"]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    data=KINDS.flatmap(
+        lambda kind: arrays.arrays(
+            kind, st.lists(st.integers(0, 5), max_size=5).map(tuple), elements=st.none() if kind == "O" else None
+        )
+    ),
+    make=st.sampled_from(
+        [
+            runhaven.Image,
+            runhaven.Video,
+            runhaven.Histogram,
+            runhaven.Object3D,
+            lambda data: runhaven.Audio(data, sample_rate=8),
+        ]
+    ),
+    mode=st.sampled_from([None, "L", "RGB", "nonsense"]),
+)
+def test_no_array_ever_raises(data, make, mode):
+    """Whatever an array holds and whatever its shape, log() keeps the row, and the value or a placeholder that says why not."""
+    with record(settings=runhaven.Settings()) as run:
+        run.log(
+            {"value": make(data), "mask": runhaven.Image(RGB, mode=mode, masks={"a": {"mask_data": data}}), "loss": 1.0}
+        )
+    rows = {key: value for row in run.rows for key, value in row.items()}
+
+    assert rows["loss"] == 1.0
+    assert rows["value"]["_type"] in ("image-file", "video-file", "histogram", "object3D-file", "audio-file", "error")
+    assert rows["value"]["_type"] != "error" or rows["value"]["message"]
+    assert rows["mask"]["_type"] == ("error" if mode == "nonsense" else "image-file")
