@@ -1,146 +1,372 @@
-"""Logs a model directory as an artifact, again unchanged, again with 1 % changed, and downloads it.
+"""Logs files as versions of an artifact with Runhaven, W&B offline, MLflow, DVC, and with plain hashing and copying.
 
-    python benchmarks/artifacts.py [--mib 512] [--wandb /path/to/python/with/wandb]
+    python benchmarks/artifacts.py [--scale 1.0] [--repeat 3] [--root /mnt/xfs] [--only small,large,checkpoints,download]
 
-Beside it, in the same run and on the same disk: `cp -r`, `sha256sum` and, if it is given, W&B's offline `log_artifact`.
+Each tool has a process of its own, a directory of its own and the same files, and they take turns. Told of each version:
+wall time, CPU time of the tool's whole process tree, memory that it took beyond what it had before, and bytes on the disk.
+A tool that is not installed is left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
-import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 MIB = 1 << 20
+TOOLS = ("hash+cp", "runhaven", "wandb", "mlflow", "dvc")
 
-WANDB = """
-import sys, time, wandb
-run = wandb.init(project="p", mode="offline", dir=sys.argv[2])
-for path in sys.argv[3:]:
-    started = time.perf_counter()
-    artifact = wandb.Artifact("model", "model")
-    artifact.add_dir(path)
-    run.log_artifact(artifact)
-    print("seconds", time.perf_counter() - started)
-run.finish()
+# Runs in each tool's process: reads one action a line, and says what it cost.
+CHILD = r"""
+import hashlib, json, os, shutil, sys, threading, time
+from pathlib import Path
+import psutil
+tool, root, data = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+os.chdir(root)
+
+def plain():
+    number = iter(range(1000))
+    def log():
+        target = root / "kept" / str(next(number))
+        for path in sorted(path for path in data.rglob("*") if path.is_file()):
+            with path.open("rb") as file:
+                hashlib.file_digest(file, "sha256").hexdigest()
+            goal = target / path.relative_to(data)
+            goal.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, goal)
+    def download(folder):
+        shutil.copytree(sorted((root / "kept").iterdir())[-1], folder, copy_function=shutil.copyfile)
+    return log, download
+
+def runhaven_():
+    os.environ |= {"RUNHAVEN_SILENT": "1", "RUNHAVEN_X_DISABLE_STATS": "1", "RUNHAVEN_CODE": "0", "RUNHAVEN_DISABLE_GIT": "1"}
+    import runhaven
+    run = runhaven.init(project="p", dir=root / "kept")
+    def log():
+        artifact = runhaven.Artifact("data", "dataset")
+        artifact.add_dir(data)
+        run.log_artifact(artifact).wait()
+    return log, lambda folder: run.use_artifact("data:latest").download(folder)
+
+def wandb_():
+    os.environ |= {"WANDB_SILENT": "true", "WANDB_MODE": "offline", "WANDB_DATA_DIR": str(root / "kept"), "WANDB_CACHE_DIR": str(root / "kept"), "WANDB__DISABLE_STATS": "true"}
+    import wandb
+    run = wandb.init(project="p", dir=str(root))
+    def log():
+        artifact = wandb.Artifact("data", "dataset")
+        artifact.add_dir(str(data))
+        run.log_artifact(artifact)
+    return log, None
+
+def mlflow_():
+    os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+    import mlflow
+    mlflow.set_tracking_uri((root / "kept").as_uri())
+    last = []
+    def log():
+        with mlflow.start_run() as run:
+            mlflow.log_artifacts(str(data))
+            last.append(run.info.run_id)
+    def download(folder):
+        mlflow.artifacts.download_artifacts(run_id=last[-1], dst_path=str(folder))
+    return log, download
+
+def dvc_():
+    os.environ["DVC_NO_ANALYTICS"] = "1"
+    from dvc.repo import Repo
+    os.chdir(data.parent)
+    repo = Repo.init(no_scm=True)
+    def log():
+        repo.add([data.name])
+    def download(folder):
+        shutil.rmtree(data)
+        repo.checkout([data.name + ".dvc"], force=True)
+    return log, download
+
+log, download = {"hash+cp": plain, "runhaven": runhaven_, "wandb": wandb_, "mlflow": mlflow_, "dvc": dvc_}[tool]()
+me = psutil.Process()
+
+def tree(what):
+    total = 0
+    for process in (me, *me.children(recursive=True)):
+        try:
+            total += what(process)
+        except psutil.Error:
+            pass
+    return total
+
+def rss():
+    return tree(lambda process: process.memory_info().rss)
+
+def cpu():
+    return tree(lambda process: sum(process.cpu_times()[:2]))
+
+def measure(action):
+    highest, done = [rss()], threading.Event()
+    base = highest[0]
+    def look():
+        while not done.wait(0.02):
+            highest[0] = max(highest[0], rss())
+    watcher = threading.Thread(target=look)
+    spent, started = cpu(), time.perf_counter()
+    watcher.start()
+    action()
+    seconds = time.perf_counter() - started
+    done.set()
+    watcher.join()
+    return {"seconds": seconds, "cpu": cpu() - spent, "memory": (highest[0] - base) / 2**20}
+
+print(json.dumps("ready"), flush=True)
+for line in sys.stdin:
+    action, argument = json.loads(line)
+    if action == "log":
+        print(json.dumps(measure(log)), flush=True)
+    elif download is None:
+        print(json.dumps(None), flush=True)
+    else:
+        print(json.dumps(measure(lambda: download(Path(argument)))), flush=True)
 """
 
 
-def make(folder: Path, mib: int) -> None:
-    """Write 3/4 of the bytes as one checkpoint, the rest as files of 100 KB."""
-    chance = random.Random(1)
-    folder.mkdir()
-    with (folder / "model.safetensors").open("wb") as file:
-        for _ in range(mib * 3 // 4):
-            file.write(chance.randbytes(MIB))
-    for number in range(mib * MIB // 4 // 100_000):
-        (folder / f"{number}.bin").write_bytes(chance.randbytes(100_000))
+class Tool:
+    """One tool in a process of its own, with files of its own."""
 
+    def __init__(self, name: str, root: Path, make: Callable[[Path], None]) -> None:
+        self.name = name
+        self.root = root / name
+        self.data = self.root / "data"
+        self.data.mkdir(parents=True)
+        make(self.data)
+        words = [sys.executable, "-c", CHILD, name, str(self.root), str(self.data)]
+        environment = os.environ | {"PYTHONWARNINGS": "ignore"}
+        self._process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        self.is_there = self._read() == "ready"
 
-def change(folder: Path) -> None:
-    """Change 1 % of the checkpoint: one stretch, as a layer that was trained on."""
-    path = folder / "model.safetensors"
-    size = path.stat().st_size
-    with path.open("r+b") as file:
-        file.seek(size // 3)
-        file.write(random.Random(2).randbytes(size // 100))
+    def _read(self) -> Any:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            try:
+                return json.loads(line)
+            except ValueError:
+                continue
+        return None
+
+    def do(self, action: str, argument: str = "") -> dict[str, float] | None:
+        subprocess.run(["sync", "-f", self.root], check=True)
+        before = used(self.root)
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps([action, argument]) + "\n")
+        self._process.stdin.flush()
+        cost = self._read()
+        return None if cost is None else cost | {"disk": (used(self.root) - before) / MIB}
+
+    def close(self) -> str:
+        _, errors = self._process.communicate()
+        return errors
 
 
 def used(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += Path(place, name).lstat().st_blocks * 512
+            except FileNotFoundError:
+                continue
+    return total
 
 
-def measure(name: str, action: Callable[[], object], store: Path | None = None) -> float:
-    before = used(store) if store else 0
-    started, cpu = time.perf_counter(), os.times()
-    action()
-    seconds, now = time.perf_counter() - started, os.times()
-    spent = sum(now[:4]) - sum(cpu[:4])
-    grown = f"{(used(store) - before) / MIB:9.1f} MiB more" if store else ""
-    print(f"{name:<46} {seconds:7.2f} s wall {spent:7.2f} s CPU {grown}", flush=True)
-    return seconds
+# What is logged
 
 
-def peers(folder: Path, root: Path, wandb: str | None) -> float:
-    measure(
-        "sha256sum",
-        lambda: subprocess.run("find . -type f -exec sha256sum {} + >/dev/null", shell=True, cwd=folder, check=True),
+def small(scale: float) -> tuple[Callable[[Path], None], list[Callable[[Path], None]]]:
+    """2,000 files of 100 KB; then 1 % of them changed."""
+    count = max(10, int(2000 * scale))
+
+    def make(folder: Path) -> None:
+        chance = random.Random(1)
+        for number in range(count):
+            path = folder / f"{number % 20}" / f"{number}.bin"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(chance.randbytes(100_000))
+
+    def change(folder: Path) -> None:
+        for number in range(0, count, 100):
+            (folder / f"{number % 20}" / f"{number}.bin").write_bytes(random.Random(number + 2).randbytes(100_000))
+
+    return make, [change]
+
+
+def large(scale: float) -> tuple[Callable[[Path], None], list[Callable[[Path], None]]]:
+    """One file of 1 GB; then 1 % of it changed, in one stretch, as a layer that was trained on."""
+    size = max(32, int(1000 * scale))
+
+    def make(folder: Path) -> None:
+        chance = random.Random(1)
+        with (folder / "model.bin").open("wb") as file:
+            for _ in range(size):
+                file.write(chance.randbytes(1_000_000))
+
+    def change(folder: Path) -> None:
+        with (folder / "model.bin").open("r+b") as file:
+            file.seek(size * 333_333)
+            file.write(random.Random(2).randbytes(size * 10_000))
+
+    return make, [change]
+
+
+TRAIN = r"""
+import sys, torch
+from pathlib import Path
+torch.manual_seed(0)
+torch.set_num_threads(1)
+text = torch.frombuffer(bytearray(Path(sys.argv[3]).read_bytes()), dtype=torch.uint8).long()
+width = 384
+model = torch.nn.ModuleDict({
+    "embed": torch.nn.Embedding(256, width),
+    "body": torch.nn.TransformerEncoder(torch.nn.TransformerEncoderLayer(width, 6, 4 * width, batch_first=True), 4),
+    "head": torch.nn.Linear(width, 256),
+})
+if sys.argv[2] == "head":
+    model["body"].requires_grad_(False)
+    model["embed"].requires_grad_(False)
+optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 3e-4)
+for epoch in range(4):
+    for _ in range(4):
+        at = torch.randint(len(text) - 65, (8,))
+        batch = torch.stack([text[i : i + 65] for i in at])
+        hidden = model["body"](model["embed"](batch[:, :-1]), mask=torch.nn.Transformer.generate_square_subsequent_mask(64))
+        loss = torch.nn.functional.cross_entropy(model["head"](hidden).flatten(0, 1), batch[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}, f"{sys.argv[1]}/{epoch}.pt")
+"""
+
+
+def checkpoints(what: str, root: Path) -> tuple[Callable[[Path], None], list[Callable[[Path], None]]]:
+    """Four checkpoints of a small language model, with its optimizer: all of it trained, or its head alone."""
+    folder = root / f"checkpoints-{what}"
+    folder.mkdir()
+    text = Path(__file__).parents[1] / "docs" / "formats.md"
+    subprocess.run([sys.executable, "-c", TRAIN, str(folder), what, str(text)], check=True)
+
+    def put(number: int) -> Callable[[Path], None]:
+        return lambda into: Path(shutil.copyfile(folder / f"{number}.pt", into / "checkpoint.pt")) and None
+
+    return put(0), [put(number) for number in range(1, 4)]
+
+
+# Measuring
+
+
+def compare(title: str, root: Path, tools: list[str], scenario: Any, repeat: int, *, downloads: bool = False) -> None:
+    make, changes = scenario
+    costs: dict[tuple[str, str], list[dict[str, float]]] = {}
+    size = 0.0
+    for turn in range(repeat):
+        place = root / f"turn-{turn}"
+        made = [Tool(name, place, make) for name in tools]
+        size = used(made[0].data) / MIB
+        for tool in made:
+            if not tool.is_there:
+                print(f"{tool.name} is left out: {tool.close().strip().splitlines()[-1:]}")
+        there = [tool for tool in made if tool.is_there]
+        order = there if turn % 2 == 0 else there[::-1]
+        for number in range(len(changes) + 1):
+            for tool in order:
+                if number:
+                    changes[number - 1](tool.data)
+                keep(costs, tool, f"version {number + 1}", tool.do("log"))
+        for tool in order if downloads else ():
+            keep(costs, tool, "download", tool.do("download", str(tool.root / "out")))
+        for tool in there:
+            tool.close()
+        shutil.rmtree(place)
+    print(f"\n{title}: {size:,.0f} MiB; medians of {repeat}")
+    print(f"  {'':<10} {'':<12} {'wall s':>8} {'CPU s':>8} {'MiB RAM':>8} {'MiB disk':>9}   wall, CPU / hash+cp")
+    for action, name, cost in medians(costs):
+        plain = {(a, n): c for a, n, c in medians(costs)}.get((action, "hash+cp"), cost)
+        ratio = f"{cost['seconds'] / plain['seconds']:6.2f} {cost['cpu'] / max(plain['cpu'], 0.01):6.2f}"
+        print(
+            f"  {action:<10} {name:<12} {cost['seconds']:8.2f} {cost['cpu']:8.2f} {cost['memory']:8.0f} {cost['disk']:9.1f}   {ratio}"
+        )
+
+
+def keep(costs: dict[Any, Any], tool: Tool, action: str, cost: dict[str, float] | None) -> None:
+    if cost is not None:
+        costs.setdefault((action, tool.name), []).append(cost)
+
+
+def medians(costs: dict[tuple[str, str], list[dict[str, float]]]) -> Iterator[tuple[str, str, dict[str, float]]]:
+    order = sorted(costs, key=lambda key: (key[0] == "download", key[0], TOOLS.index(key[1])))
+    for action, name in order:
+        found = costs[action, name]
+        yield action, name, {what: statistics.median(one[what] for one in found) for what in found[0]}
+
+
+def clones(root: Path, repeat: int) -> None:
+    """Download files that are one blob each, where the file system can clone them."""
+    from runhaven.platform.files import clone_file, filesystem
+
+    (root / "probe").write_bytes(b"x")
+    if not clone_file(root / "probe", root / "probe2"):
+        print(f"\nreflinks: {filesystem(root)} at {root} has none; pass --root on XFS or btrfs to measure them.")
+        return
+
+    def make(folder: Path) -> None:
+        for number in range(100):
+            (folder / f"{number}.bin").write_bytes(random.Random(number).randbytes(7 * MIB))
+
+    compare(
+        f"100 files of 7 MiB on {filesystem(root)}", root, ["hash+cp", "runhaven"], (make, []), repeat, downloads=True
     )
-    measure("cp -r", lambda: shell("cp", "-r", folder, root / "copied"))
-    shutil.rmtree(root / "copied")
-
-    def both() -> None:
-        subprocess.run("find . -type f -exec sha256sum {} + >/dev/null", shell=True, cwd=folder, check=True)
-        shell("cp", "-r", folder, root / "copied")
-
-    seconds = measure("sha256sum, then cp -r", both)
-    measure("  and sync", lambda: shell("sync", "-f", root))
-    shutil.rmtree(root / "copied")
-    if wandb:
-        shell(wandb, "-c", WANDB, "", root, folder, folder, quiet=False)
-    return seconds
-
-
-def shell(*words: object, quiet: bool = True) -> None:
-    environment = {**os.environ, "WANDB_SILENT": "true", "WANDB_DATA_DIR": tempfile.gettempdir()}
-    subprocess.run(list(map(str, words)), check=True, env=environment, stdout=subprocess.DEVNULL if quiet else None)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--mib", type=int, default=512)
-    parser.add_argument("--wandb", help="A Python that has wandb installed.")
+    parser.add_argument("--scale", type=float, default=1.0, help="How large the small and large files are.")
+    parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--root", type=Path, help="Where to write; by default the system's temporary directory.")
+    parser.add_argument("--only", default="small,large,checkpoints,download")
+    parser.add_argument("--tools", default=",".join(TOOLS))
     given = parser.parse_args()
+    wanted, tools = given.only.split(","), given.tools.split(",")
     root = Path(tempfile.mkdtemp(prefix="runhaven-bench-", dir=given.root))
     try:
-        folder, store = root / "model", root / "store"
-        make(folder, given.mib)
-        shell("sync", "-f", root)
-        plain = peers(folder, root, given.wandb)
-        ours(folder, store, root, plain)
+        if "small" in wanted:
+            compare(
+                "2,000 small files, then 1 % of them changed",
+                root,
+                tools,
+                small(given.scale),
+                given.repeat,
+                downloads=True,
+            )
+        if "large" in wanted:
+            compare(
+                "one large file, then 1 % of it changed", root, tools, large(given.scale), given.repeat, downloads=True
+            )
+        if "checkpoints" in wanted:
+            for what in ("all", "head"):
+                compare(f"checkpoints, {what} trained", root, tools, checkpoints(what, root), given.repeat)
+        if "download" in wanted:
+            clones(root, given.repeat)
     finally:
         shutil.rmtree(root)
-
-
-def ours(folder: Path, store: Path, root: Path, plain: float) -> None:
-    os.environ |= {"RUNHAVEN_SILENT": "1", "RUNHAVEN_X_DISABLE_STATS": "1"}
-    import runhaven
-
-    run = runhaven.init(project="p", dir=store)
-    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-    def log() -> None:
-        artifact = runhaven.Artifact("model", "model")
-        artifact.add_dir(folder)
-        run.log_artifact(artifact).wait()
-
-    first = measure("log_artifact, first", log, store)
-    measure("log_artifact, unchanged", log, store)
-    change(folder)
-    measure("log_artifact, 1 % changed", log, store)
-    artifact = run.use_artifact("model:latest")
-    measure("download", lambda: artifact.download(root / "out"))
-    measure("cp -r, once more", lambda: shell("cp", "-r", folder, root / "copied"))
-    measure("download, everything there", lambda: artifact.download(root / "out"))
-    measure("verify", lambda: artifact.verify(str(root / "out")))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    run.finish()
-    print(f"first log / (sha256sum and cp -r): {first / plain:.2f}")
-    print(
-        f"memory: {(peak - base) / 1024:.0f} MiB more than before, {peak / 1024:.0f} MiB in all ({sys.version.split()[0]})"
-    )
 
 
 if __name__ == "__main__":

@@ -282,8 +282,25 @@ class Run(ArtifactCalls, WatchCalls):
         replace: bool = False,
         root: str | None = None,
     ) -> TextIO | None:
-        """Open a file that was saved into this run; None if there is none."""
-        return saving.restore(self._saved.directory, name, run_path, replace=replace, root=root)
+        """Open a file that was saved into this run, or into another one; None if there is none.
+
+        Args:
+            name: The file's name in the run.
+            run_path: Another run of the store: `entity/project/id`, `project/id`, an id or a name.
+            replace: With `root`, write over a file that is there.
+            root: Copy it below this directory, and open the copy.
+
+        Raises:
+            UsageError: If the name leads out of the run's files.
+            NotFoundError: If there is no such run.
+        """
+        files = self._saved.directory
+        if run_path is not None:
+            from runhaven.api import Api
+
+            own = self.identity.directory
+            files = Api(own.parents[2] if own else None).run(run_path).directory.files
+        return saving.restore(files, name, replace=replace, root=root)
 
     def write_logs(self, text: str) -> None:
         """Add text to the run's console log without printing it."""

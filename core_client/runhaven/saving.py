@@ -108,15 +108,12 @@ def _fixed_part(pattern: str) -> str:
     return str(PurePath(*parts[:fixed])) if fixed else "."
 
 
-def restore(directory: Path, name: str, run_path: str | None, *, replace: bool, root: str | None) -> TextIO | None:
+def restore(directory: Path, name: str, *, replace: bool, root: str | None) -> TextIO | None:
     """Open a saved file; with `root`, a copy of it there. None if there is no such file.
 
     Raises:
-        UsageError: If `run_path` names another run, or the name leads out of the directory.
+        UsageError: If the name leads out of the directory.
     """
-    if run_path is not None:
-        message = "restore(run_path=) of another run: use runhaven.Api().run(path) and copy from its files."
-        raise UsageError(message)
     source = (directory / name).resolve()
     if not source.is_relative_to(directory.resolve()):
         message = f"restore({name!r}) leads out of the run's files."

@@ -502,3 +502,25 @@ def test_the_terminal_gets_a_line_at_the_start_and_a_summary_at_the_end(capfd, m
     assert "    loss  0.12346" in err
     assert str(run.identity.directory) in err
     assert "\033" not in err
+
+
+def test_saved_files_come_back(tmp_path):
+    """A saved file is opened again, from this run or from another one; a name that leads out is refused."""
+    (tmp_path / "notes.txt").write_text("first")
+    with runhaven.init(entity="me", project="p", id="one") as run:
+        run.save(tmp_path / "notes.txt", policy="now")
+    (tmp_path / "notes.txt").write_text("second")
+    with runhaven.init(entity="me", project="p", id="two") as run:
+        run.save(tmp_path / "notes.txt", policy="now")
+        own = run.restore("notes.txt")
+        other = runhaven.restore("notes.txt", run_path="me/p/one", root=str(tmp_path / "out"))
+        assert own is not None
+        assert other is not None
+        with own, other:
+            assert (own.read(), other.read()) == ("second", "first")
+        assert (tmp_path / "out" / "notes.txt").read_text() == "first"
+        assert run.restore("nothing.txt") is None
+        with pytest.raises(runhaven.NotFoundError):
+            run.restore("notes.txt", run_path="me/p/three")
+        with pytest.raises(runhaven.UsageError, match="leads out"):
+            run.restore("../run.json")

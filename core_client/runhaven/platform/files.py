@@ -42,6 +42,10 @@ _NETWORK = frozenset(
     ]
 )
 _MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs"})
+# Linux's request to share the blocks of a file, of <linux/fs.h>.
+_FICLONE = 0x40049409
+BLOCK = 128 << 10
+"""Linux copies a large write two or three times as slowly as the same bytes in blocks of this size."""
 _ZEROS = b"\0" * (1 << 16)
 
 
@@ -140,6 +144,37 @@ def replace_atomically(path: Path, data: bytes) -> None:
     except OSError:
         partial.unlink(missing_ok=True)
         raise
+
+
+def clone_file(source: Path, target: Path) -> bool:
+    """Make a new file that shares all blocks of another one, in no time; False where the file system has no such thing.
+
+    Raises:
+        OSError: If the source cannot be read.
+    """
+    if sys.platform != "linux":
+        return False
+    import fcntl
+
+    with source.open("rb", buffering=0) as read:
+        try:
+            with target.open("xb", buffering=0) as written:
+                fcntl.ioctl(written.fileno(), _FICLONE, read.fileno())
+        except OSError:
+            target.unlink(missing_ok=True)
+            return False
+    return True
+
+
+def write_at(fd: int, data: memoryview, offset: int) -> None:
+    """Write bytes at a place of a file.
+
+    Raises:
+        OSError: If they cannot be written.
+    """
+    while data:
+        written = os.pwrite(fd, data[:BLOCK], offset)
+        data, offset = data[written:], offset + written
 
 
 def copy_file(source: Path, target: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runhaven.errors import NotFoundError
-from runhaven.platform.files import copy_file, sync_file, sync_filesystem
+from runhaven.platform.files import BLOCK, copy_file, sync_file, sync_filesystem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -88,7 +88,7 @@ class Blobs:
                 with partial.open("xb", buffering=0) as file:
                     left = memoryview(data)
                     while left:
-                        left = left[file.write(left) :]
+                        left = left[file.write(left[:BLOCK]) :]
                 if waits:
                     sync_file(partial)
                 self._enter(partial, blob)

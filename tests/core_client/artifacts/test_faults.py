@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -264,6 +266,36 @@ def test_damaged_bytes_are_not_handed_out(run, folder, tmp_path, blobs, name):
     with pytest.raises(StoreError, match="damaged"):
         artifact.download(tmp_path / "out")
     assert not (tmp_path / "out" / name).exists()
+
+
+def test_blocks_are_shared_where_the_file_system_can(tmp_path):
+    """On a file system with reflinks a small file is downloaded by sharing its blocks, and is the user's own to change."""
+    image = tmp_path / "disk"
+    with image.open("wb") as file:
+        file.truncate(400 << 20)
+    made = shutil.which("mkfs.xfs") and subprocess.run(["mkfs.xfs", "-q", image], check=False, capture_output=True)
+    place = tmp_path / "mounted"
+    place.mkdir()
+    if not made or subprocess.run(["mount", "-o", "loop", image, place], check=False, capture_output=True).returncode:
+        pytest.skip("needs XFS, and the right to mount")
+    try:
+        (place / "x.bin").write_bytes(random.Random(1).randbytes(7 << 20))
+        with runhaven.init(entity="me", project="p", dir=place / "store") as run:
+            artifact = run.log_artifact(str(place / "x.bin"), name="data", type="dataset")
+        subprocess.run(["sync", "-f", place], check=True)
+        before = shutil.disk_usage(place).used
+        copy = Path(artifact.download(place / "out")) / "x.bin"
+        subprocess.run(["sync", "-f", place], check=True)
+        grown = shutil.disk_usage(place).used - before
+        is_same = copy.read_bytes() == (place / "x.bin").read_bytes()
+        copy.write_bytes(b"mine")
+        faults = check_store(artifact.manifest, Blobs(place / "store"))
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+    assert is_same
+    assert grown < 1 << 20
+    assert not faults
 
 
 def test_hard_links_are_made_on_request_alone(run, folder, tmp_path, blobs):

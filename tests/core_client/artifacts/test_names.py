@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import runhaven
@@ -16,7 +17,7 @@ from runhaven import Artifact
 from runhaven.artifacts.fetching import Fetching
 from runhaven.artifacts.manifest import Entry, Manifest
 from runhaven.artifacts.names import check_path
-from runhaven.errors import StoreError, UsageError
+from runhaven.errors import NotFoundError, StoreError, UsageError
 from runhaven.store.blobs import Blobs
 
 HOSTILE = [
@@ -25,6 +26,9 @@ HOSTILE = [
 ]  # fmt: skip
 PARTS = st.sampled_from(
     ["..", ".", "", "a", "b.txt", "C:", "nul", "\\", "x\\y", "\0", "…", "~", "COM1.x", " ", "x" * 300]
+)
+REFERENCES = st.sampled_from(
+    ["file:///nothing/here", "file:///etc/../nothing", "file:relative", "nothing://x", "/etc/hostname", "..", ""]
 )
 PATHS = st.lists(PARTS, max_size=6).map("/".join) | st.text(st.characters(), max_size=30)
 
@@ -79,6 +83,33 @@ def test_a_hostile_manifest_is_an_error(data):
     for one in whole:
         with contextlib.suppress(StoreError):
             Manifest.from_bytes(json.dumps(one).encode())
+
+
+@settings(deadline=None, max_examples=10_000, suppress_health_check=[HealthCheck.too_slow])
+@given(names=st.lists(PATHS, min_size=1, max_size=4, unique=True), ref=st.none() | REFERENCES)
+def test_no_manifest_writes_outside(names, ref, tmp_path_factory):
+    """Whatever names and references a manifest made elsewhere holds: it is refused, or brings its files into the folder alone."""
+    place = tmp_path_factory.getbasetemp() / "hostile"
+    blobs, out = Blobs(place / "store"), place / "out"
+    blob = blobs.put(b"evil", waits=False)
+    entry = {"digest": blob.sha256, "size": 4} | ({"ref": ref} if ref else {})
+    data = json.dumps({"format": 1, "entries": dict.fromkeys(names, entry)}).encode()
+    out.mkdir(exist_ok=True)
+    before = outside(place)
+    with contextlib.suppress(StoreError, UsageError, NotFoundError, OSError):
+        entries = list(Manifest.from_bytes(data).entries.values())
+        with Fetching(blobs, out) as fetching:
+            for one in entries:
+                fetching.fetch(one, allow_missing_reference=True)
+
+    assert outside(place) == before
+    assert all(path.resolve().is_relative_to(out) for path in out.rglob("*"))
+    shutil.rmtree(out)
+
+
+def outside(place: Path) -> set[Path]:
+    """What lies around the target folder, and in the directory that relative names would start from."""
+    return {path for folder in (place, place.parent, Path.cwd()) for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize("name", [name for name in HOSTILE if name.isascii()])
