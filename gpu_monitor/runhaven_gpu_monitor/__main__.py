@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -137,11 +138,16 @@ def _text(monitor: Monitor, values: Mapping[str, float], rates: Mapping[str, flo
         has_blocks=(sys.stdout.encoding or "").lower().replace("-", "") == "utf8",
     )
     screen = render(monitor.device, values, style, rates=rates, clock=time.strftime("%H:%M:%S"))
-    told = [
-        style.paint(f"{one.title}: {one.text}", "red" if one.level == "ERROR" else "yellow")
-        for one in monitor.incidents
-    ]
-    return "\n".join([screen, *told[-_INCIDENTS_SHOWN:]])
+    return "\n".join([screen, *_told(monitor.incidents[-_INCIDENTS_SHOWN:], style)])
+
+
+def _told(incidents: Sequence[Incident], style: Style) -> list[str]:
+    lines: list[str] = []
+    for incident in incidents:
+        colour = "red" if incident.level == "ERROR" else "yellow"
+        text = textwrap.wrap(f"{incident.title}: {incident.text}", style.width)
+        lines += ["", *(style.paint(line, colour) for line in text)]
+    return lines
 
 
 def _write(text: str) -> None:

@@ -139,3 +139,19 @@ def test_without_gpus_there_are_only_facts_about_the_host():
     assert describe(facts) == ["processors 50 % busy, processes up to 2.0 GiB of memory"]
     assert summarise({}) == {}
     assert describe({}) == []
+
+
+@pytest.mark.parametrize(
+    ("hours", "watts", "expected"),
+    [
+        (0.01, 500.0, "1 x A for 0.6 GPU-minutes, 5.0 Wh"),
+        (2.0, 500.0, "1 x A for 2 GPU-hours, 1 kWh"),
+        (12345.0, 700.0, "1 x A for 12,345 GPU-hours, 8,642 kWh"),
+        (2.0, None, "1 x A for 2 GPU-hours"),
+    ],
+)
+def test_small_and_large_amounts_are_readable(hours: float, watts: float | None, expected: str):
+    """Minutes and watt-hours for a short run, thousands set apart for a long one, no energy where none was read."""
+    row = gpu(0, utilization_percent=50.0) | ({} if watts is None else gpu(0, power_watts=watts))
+
+    assert expected in describe(summarise({("n", "w"): sums([(hours * 3600, row)])}))

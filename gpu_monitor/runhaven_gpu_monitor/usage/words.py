@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_GIB = 1 << 30
+_MIB, _GIB = 1 << 20, 1 << 30
+_SMALL = 0.1
 _WORTH_A_WORD_PERCENT = 1.0
 _REASONS = {
     "power": "by power",
@@ -34,15 +35,15 @@ def _of_host(facts: Mapping[str, Any]) -> list[str]:
     if load := facts.get("cpu_utilization_percent"):
         parts.append(f"processors {load['mean']:.0f} % busy")
     if memory := facts.get("process_memory_bytes"):
-        parts.append(f"processes up to {memory['max'] / _GIB:.1f} GiB of memory")
+        parts.append(f"processes up to {_size(memory['max'])} of memory")
     return [", ".join(parts)] if parts else []
 
 
 def _cost(facts: Mapping[str, Any]) -> str:
     count, names = facts["gpu_count"], {gpu["name"] for gpu in facts["gpus"]}
     what = f"{count} x {names.pop()}" if len(names) == 1 and None not in names else f"{count} GPU{'s'[: count > 1]}"
-    energy = f", {_number(facts['gpu_energy_kwh'])} kWh" if facts["gpu_energy_kwh"] else ""
-    return f"{what} for {_number(facts['gpu_hours'])} GPU-hours{energy}"
+    energy = f", {_energy(facts['gpu_energy_kwh'])}" if facts["gpu_energy_kwh"] else ""
+    return f"{what} for {_time(facts['gpu_hours'])}{energy}"
 
 
 def _load(facts: Mapping[str, Any]) -> list[str]:
@@ -51,7 +52,7 @@ def _load(facts: Mapping[str, Any]) -> list[str]:
         parts.append(f"GPU {load['mean']:.0f} % busy, at most {load['max']:.0f} %")
     if memory := facts.get("gpu_memory_used_bytes"):
         percent = facts.get("gpu_memory_used_percent", {}).get("max", 0.0)
-        parts.append(f"memory up to {memory['max'] / _GIB:.1f} GiB ({percent:.0f} %)")
+        parts.append(f"GPU memory up to {_size(memory['max'])} ({percent:.0f} %)")
     return ["; ".join(parts)] if parts else []
 
 
@@ -69,6 +70,20 @@ def _waste(facts: Mapping[str, Any]) -> list[str]:
         if part >= _WORTH_A_WORD_PERCENT:
             lines.append(f"throttled {part:.0f} % of the time {_REASONS.get(reason, f'by {reason}')}")
     return lines
+
+
+def _time(hours: float) -> str:
+    if hours >= _SMALL:
+        return f"{_number(hours)} GPU-hours"
+    return f"{hours * 60:.1f} GPU-minutes"
+
+
+def _energy(kwh: float) -> str:
+    return f"{_number(kwh)} kWh" if kwh >= _SMALL else f"{kwh * 1000:.1f} Wh"
+
+
+def _size(count: float) -> str:
+    return f"{count / _GIB:.1f} GiB" if count >= _GIB else f"{count / _MIB:.0f} MiB"
 
 
 def _number(value: float) -> str:
