@@ -174,7 +174,10 @@ class Segment:
 
     def texts(self) -> list[str]:
         """Return the text of every cell that is no number, as it is stored."""
-        return self._text_table()["value"] if self._path("values.parquet").exists() else []
+        if not self._path("values.parquet").exists():
+            return []
+        found: list[str] = self._texts.values.to_pylist()
+        return found
 
     # Events
 
