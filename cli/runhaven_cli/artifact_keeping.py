@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runhaven.artifacts.retention import Retention
+from runhaven.artifacts.retention import Retention, told
 from runhaven_cli.artifact import find
 from runhaven_cli.options import json_option, open_api
 from runhaven_cli.output import echo_json
@@ -77,7 +77,7 @@ def retention_command(  # noqa: PLR0913 - one argument an option
 def _told(rules: Retention) -> str:
     if rules.ttl is None and rules.keep_last is None:
         return "all versions, but those with a ttl of their own"
-    words = [f"versions for {rules.ttl}"] if rules.ttl else []
+    words = [f"versions for {told(rules.ttl)}"] if rules.ttl else []
     words += [f"the last {rules.keep_last}"] if rules.keep_last else []
     words += ["what has an alias"] if rules.keep_aliased else []
     return ", ".join(words)

@@ -116,8 +116,11 @@ def _reason(version: Version, state: State, rules: Retention, now_s: float) -> s
         return None
     whose = "the artifact's" if own_s is None else "its own"
     beyond = f", and it is not among the last {rules.keep_last}" if rules.keep_last else ""
-    return f"{whose} ttl of {_told(ttl)} is over{beyond}"
+    return f"{whose} ttl of {told(ttl)} is over{beyond}"
 
 
-def _told(ttl: timedelta) -> str:
-    return f"{ttl.days} days" if ttl.days > 1 and not ttl.seconds else str(ttl)
+def told(ttl: timedelta) -> str:
+    """Return a time to live for people, such as "30 days"."""
+    if ttl.seconds or ttl.microseconds:
+        return str(ttl)
+    return f"{ttl.days} day{'s' * (ttl.days != 1)}"
