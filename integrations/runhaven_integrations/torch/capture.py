@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from runhaven_integrations.torch.counting import count_codes, numbers_of, sample, squares
+from runhaven_integrations.torch.counting import count_codes, look_through, numbers_of, sample
 from runhaven_integrations.torch.totals import Totals, unscaled
 
 if TYPE_CHECKING:
@@ -160,19 +160,19 @@ class _Batch:
         # The tensors themselves are let go: their memory is the training's.
         self._parts = [part._replace(tensor=part.tensor[:0]) for part in parts]
         flats = [part.tensor for part in parts]
-        self._squares = _to_host(squares(flats))
-        self._scale = None if scale is None else _to_host(scale.detach().reshape(-1))
-        self._sampled: set[str] = set()
+        is_whole = [is_exact or part.is_exact or part.tensor.numel() < SAMPLED_FROM for part in parts[:room]]
+        is_whole += [False] * (len(parts) - len(is_whole))
+        sums, counts = look_through(flats, is_whole)
         # On a host, the norm tells at once where every number has to be looked at.
-        is_known = flats[0].device.type == "cpu"
-        sums = numbers_of(self._squares) if is_known else [0.0] * len(parts)
-        looked: list[torch.Tensor] = []
-        for part, square in zip(parts[:room], sums, strict=False):
-            is_small = part.tensor.numel() < SAMPLED_FROM
-            is_whole = is_small or is_exact or part.is_exact or not math.isfinite(square)
-            looked.append(part.tensor if is_whole else sample(part.tensor).reshape(-1))
-            self._sampled |= set() if is_whole else {part.name}
-        self._counts = _to_hosts(count_codes(looked))
+        is_bad = ~sums.isfinite() if sums.device.type == "cpu" else torch.zeros(len(parts), dtype=torch.bool)
+        self._sampled: set[str] = set()
+        for place, bad in enumerate(numbers_of(is_bad)[:room]):
+            if not is_whole[place]:
+                counts[place] = count_codes(flats[place] if bad else sample(flats[place]).reshape(-1))
+                self._sampled |= set() if bad else {parts[place].name}
+        self._squares = _to_host(sums)
+        self._counts = dict(zip(counts, _to_hosts(list(counts.values())), strict=True))
+        self._scale = None if scale is None else _to_host(scale.detach().reshape(-1))
 
     def totals(self) -> Totals:
         scale = 1.0 if self._scale is None else numbers_of(self._scale)[0]
@@ -184,7 +184,7 @@ class _Batch:
             totals.zeros[part.name] = part.zeros
             if part.ranks:
                 totals.partial.add(part.name)
-            if place < len(self._counts):
+            if place in self._counts:
                 counts = self._counts[place]
                 totals.counts[part.name] = counts if scale == 1.0 else unscaled(counts, scale)
         return totals

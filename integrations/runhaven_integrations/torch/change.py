@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from runhaven_integrations.torch.part import Part
 
-BLOCKS = 512
-BLOCK = 16
+BLOCKS = 64
+BLOCK = 64
 SAMPLE = BLOCKS * BLOCK
 
 

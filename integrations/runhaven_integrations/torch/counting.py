@@ -10,7 +10,7 @@ import torch
 from runhaven.log_histogram import CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 CHUNK = 1 << 18
 DEVICE_CHUNK = 1 << 24
@@ -24,48 +24,92 @@ _INFINITY = 2040
 _DOUBLE_BIAS = 8 * (1023 - 127)
 
 
-def count_codes(flats: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    """Return for each flat tensor how often each of the 4096 codes occurs, on the tensor's device."""
-    found: list[torch.Tensor | None] = [None] * len(flats)
-    small: dict[torch.dtype, list[int]] = {}
+def look_through(
+    flats: Sequence[torch.Tensor], is_counted: Sequence[bool]
+) -> tuple[torch.Tensor, dict[int, torch.Tensor]]:
+    """Go once through flat tensors of one device.
+
+    Args:
+        flats: The tensors.
+        is_counted: Of which of them to count the codes, too.
+
+    Returns:
+        The sums of the squares in double precision, and by their place the counts of the 4096 codes.
+    """
+    if flats[0].device.type == "cpu":
+        return _look_through_on_host(flats, is_counted)
+    counts = {place: count_codes(flat) for place, flat in enumerate(flats) if is_counted[place]}
+    return torch.stack([norm.to(torch.float64) for norm in _norms(flats)]).square_(), counts
+
+
+def _look_through_on_host(
+    flats: Sequence[torch.Tensor], is_counted: Sequence[bool]
+) -> tuple[torch.Tensor, dict[int, torch.Tensor]]:
+    """Take each piece's norm just before its codes, so that it comes from the memory once.
+
+    Pieces add up in double precision: in single precision, 64 million numbers would lose half a per cent.
+    """
+    counts: dict[int, torch.Tensor] = {}
+    small = [place for place, flat in enumerate(flats) if flat.numel() <= SMALL]
+    places, norms = list(small), list(_norms([flats[place] for place in small]))
     for place, flat in enumerate(flats):
-        if flat.numel() <= SMALL and flat.device.type == "cpu":
-            small.setdefault(flat.dtype, []).append(place)
-        else:
-            found[place] = _count_large(flat)
-    for places in small.values():
-        for start in range(0, len(places), PACKED):
-            some = places[start : start + PACKED]
-            for place, counts in zip(some, _count_small([flats[each] for each in some]), strict=True):
-                found[place] = counts
-    return [counts for counts in found if counts is not None]
+        for piece in pieces(flat, CHUNK) if flat.numel() > SMALL else ():
+            places.append(place)
+            norms += _norms([piece])
+            if is_counted[place]:
+                part = _count(piece)
+                counts[place] = counts[place].add_(part) if place in counts else part
+    counts |= _count_small({place: flats[place] for place in small if is_counted[place]})
+    sums = torch.stack([norm.to(torch.float64) for norm in norms]).square_()
+    return torch.zeros(len(flats), dtype=torch.float64).index_add_(0, torch.tensor(places), sums), counts
 
 
-def _count_small(flats: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
-    """Count many small tensors at once: each in a range of codes of its own."""
-    sizes = [flat.numel() for flat in flats]
-    starts = _repeated(torch.arange(0, len(flats) * CODES, CODES, dtype=torch.int32), sizes)
-    codes = _codes(torch.cat(list(flats))).to(torch.int32)
-    return torch.bincount(codes.add_(starts), minlength=len(flats) * CODES).view(-1, CODES).unbind()
+def squares(flats: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return the sums of the squares of flat tensors of one device, in double precision."""
+    return look_through(flats, [False] * len(flats))[0]
 
 
-def _count_large(flat: torch.Tensor) -> torch.Tensor:
+def _norms(flats: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
+    """Return the Euclidean norms, computed in single precision at least."""
+    kinds = {flat.dtype for flat in flats}
+    if len(kinds) > 1:
+        return [norm for flat in flats for norm in _norms([flat])]
+    narrow = torch.float32 if any(kind.itemsize < torch.float32.itemsize for kind in kinds) else None
+    return torch._foreach_norm(list(flats), 2, narrow) if kinds else ()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+
+
+def count_codes(flat: torch.Tensor) -> torch.Tensor:
+    """Return how often each of the 4096 codes occurs in a flat tensor, on its device."""
     is_host = flat.device.type == "cpu"
     counts: torch.Tensor | None = None
-    for chunk in pieces(flat, CHUNK if is_host else DEVICE_CHUNK):
+    for piece in pieces(flat, CHUNK if is_host else DEVICE_CHUNK):
         # bincount() would wait for the device to learn the greatest code.
-        part = _count(chunk) if is_host else torch.histc(_codes(chunk).int(), CODES, 0, CODES).long()
+        part = _count(piece) if is_host else torch.histc(_codes(piece).int(), CODES, 0, CODES).long()
         counts = part if counts is None else counts.add_(part)
     assert counts is not None, "there is one piece at least"
     return counts
 
 
-def _count(chunk: torch.Tensor) -> torch.Tensor:
-    return torch.bincount(_single_codes(chunk) if chunk.dtype is torch.float32 else _codes(chunk), minlength=CODES)
+def _count(piece: torch.Tensor) -> torch.Tensor:
+    return torch.bincount(_single_codes(piece) if piece.dtype is torch.float32 else _codes(piece), minlength=CODES)
 
 
-def _repeated(numbers: torch.Tensor, times: Sequence[int]) -> torch.Tensor:
-    return numbers.repeat_interleave(torch.tensor(times), output_size=sum(times))
+def _count_small(flats: Mapping[int, torch.Tensor]) -> dict[int, torch.Tensor]:
+    """Count many small tensors at once: each in a range of codes of its own."""
+    found: dict[int, torch.Tensor] = {}
+    kinds: dict[torch.dtype, list[int]] = {}
+    for place, flat in flats.items():
+        kinds.setdefault(flat.dtype, []).append(place)
+    for places in kinds.values():
+        for start in range(0, len(places), PACKED):
+            some = places[start : start + PACKED]
+            sizes = [flats[place].numel() for place in some]
+            offsets = torch.arange(0, len(some) * CODES, CODES, dtype=torch.int32)
+            starts = offsets.repeat_interleave(torch.tensor(sizes), output_size=sum(sizes))
+            codes = _codes(torch.cat([flats[place] for place in some])).to(torch.int32).add_(starts)
+            counts = torch.bincount(codes, minlength=len(some) * CODES).view(-1, CODES)
+            found |= zip(some, counts.unbind(), strict=True)
+    return found
 
 
 class _Scratch(threading.local):
@@ -126,29 +170,3 @@ def sample(flat: torch.Tensor, blocks: int = BLOCKS, block: int = BLOCK) -> torc
     gap = (flat.numel() - block) // (blocks - 1)
     # An odd distance does not fall in step with rows whose length is a power of two.
     return flat.as_strided((blocks, block), (gap - 1 + gap % 2, 1), flat.storage_offset())
-
-
-def squares(flats: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Return the sums of the squares of tensors of one device, in double precision.
-
-    On a processor, single precision loses half a per cent over 64 million numbers; so it adds up chunks.
-    """
-    if flats[0].device.type != "cpu" or all(flat.numel() <= CHUNK for flat in flats):
-        return _norms(flats).square_()
-    chunks = [pieces(flat, CHUNK) for flat in flats]
-    owners = _repeated(torch.arange(len(flats)), [len(some) for some in chunks])
-    of_pieces = _norms([piece for some in chunks for piece in some]).square_()
-    return torch.zeros(len(flats), dtype=torch.float64).index_add_(0, owners, of_pieces)
-
-
-def _norms(flats: Sequence[torch.Tensor]) -> torch.Tensor:
-    found: list[torch.Tensor | None] = [None] * len(flats)
-    kinds: dict[torch.dtype, list[int]] = {}
-    for place, flat in enumerate(flats):
-        kinds.setdefault(flat.dtype, []).append(place)
-    for kind, places in kinds.items():
-        narrow = torch.float32 if kind.itemsize < torch.float32.itemsize else None
-        computed = torch._foreach_norm([flats[place] for place in places], 2, narrow)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
-        for place, norm in zip(places, computed, strict=True):
-            found[place] = norm if len(kinds) == 1 else norm.to(torch.float64)
-    return torch.stack([norm for norm in found if norm is not None]).to(torch.float64)
