@@ -50,8 +50,11 @@ class BackwardTrigger:
             is_hooked = handle is not None and handle.id in (hookable._post_accumulate_grad_hooks or {})  # noqa: SLF001
             if parameter.requires_grad and parameter.is_leaf and not is_hooked:
                 handle = hookable.register_post_accumulate_grad_hook(self._on_gradient)
-                # An optimizer that steps within the backward pass is such a hook too, and frees the gradient.
-                hookable._post_accumulate_grad_hooks.move_to_end(handle.id, last=False)  # noqa: SLF001 - no other way
+                # An optimizer that steps within the backward pass is such a hook too, and frees the gradient: it has
+                # to come later, in the order of the plain dict that C++ goes through.
+                hooks = hookable._post_accumulate_grad_hooks  # noqa: SLF001 - no other way
+                for other in [key for key in hooks if key != handle.id]:
+                    hooks[other] = hooks.pop(other)
                 self._handles[id(parameter)] = handle
 
     def _on_gradient(self, parameter: torch.nn.Parameter) -> None:

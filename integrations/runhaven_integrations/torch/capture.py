@@ -31,20 +31,24 @@ class Capture:
     Several optimizers, or parameters one by one, add to it; once it is closed, it can be read.
 
     Attributes:
+        step: The run's step at which it began.
         held: The places of the parameters that are in it, by kind.
         ranks: The processes over which some of them are sharded.
         meeting: Where the shards of the others arrive; None where they do not.
+        is_closed: Whether nothing more comes into it.
         is_sent: Whether its own shards go to another process, which logs them.
     """
 
-    def __init__(self, prefix: str, on_read: OnRead, *, is_extra: bool = False) -> None:
+    def __init__(self, step: int, prefix: str, on_read: OnRead, *, is_extra: bool = False) -> None:
         """Start with nothing.
 
         Args:
+            step: The run's present step.
             prefix: Stands before each parameter's name.
             on_read: Called with each kind and what of its tensors is not finite, before the rows are logged.
             is_extra: Count all numbers, however many a tensor has, and leave out what is sharded.
         """
+        self.step = step
         self.held: dict[str, set[int]] = {}
         self.ranks: set[int] = set()
         self.meeting: Meeting | None = None
@@ -56,7 +60,7 @@ class Capture:
         self._changes: list[tuple[Change, torch.Tensor]] = []
         self._skips: list[tuple[torch.Tensor, OnSkips]] = []
         self._events: list[Any] = []
-        self._is_closed = False
+        self.is_closed = False
 
     def add(self, kind: str, parts: Sequence[Part], *, room: int, scale: torch.Tensor | None = None) -> None:
         """Look at some tensors.
@@ -100,12 +104,12 @@ class Capture:
 
     def close(self) -> None:
         """Add nothing more."""
-        self._is_closed = True
+        self.is_closed = True
 
     def is_ready(self) -> bool:
         """Tell whether `read` would return at once."""
         return (
-            self._is_closed
+            self.is_closed
             and all(event.query() for event in self._events)
             and (self.meeting is None or self.meeting.is_over())
         )

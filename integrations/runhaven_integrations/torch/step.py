@@ -113,6 +113,8 @@ class StepTrigger:
         if watcher.is_over or not owned:
             return
         owner.is_ours = True
+        if self._capture is not None and (self._capture.is_closed or self._capture.step != watcher.step):
+            self._end()
         if self._capture is None:
             self._capture = watcher.begin(is_extra=is_extra)
         self._captured.add(id(optimizer))

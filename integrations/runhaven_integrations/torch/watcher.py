@@ -79,6 +79,11 @@ class Watcher:
         """Whether there is nothing left to watch."""
         return self._run.is_finished or self._model() is None
 
+    @property
+    def step(self) -> int:
+        """The run's present step."""
+        return self._run.recorder.step
+
     def stop(self) -> None:
         """Send what is still to be sent."""
         if self._sender is not None:
@@ -153,7 +158,7 @@ class Watcher:
                 the other processes do not look now.
             is_skipped: Whether they are of a step that a GradScaler skipped, where that is nothing unusual.
         """
-        capture = Capture(self.options.prefix, _ignore if is_skipped else self._on_read, is_extra=is_extra)
+        capture = Capture(self.step, self.options.prefix, _ignore if is_skipped else self._on_read, is_extra=is_extra)
         if self._is_kept:
             self._run.recorder.log_later(capture)
         return capture
