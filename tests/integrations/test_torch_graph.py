@@ -6,6 +6,7 @@ import copy
 import io
 import pickle
 import warnings
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from runhaven.testing import record
 from runhaven_integrations.torch import unwatch, watch
 
 
-def model() -> torch.nn.Module:
+def model() -> torch.nn.Sequential:
     return torch.nn.Sequential(
         torch.nn.Conv2d(3, 8, 3, padding=1),
         torch.nn.Flatten(),
@@ -22,7 +23,7 @@ def model() -> torch.nn.Module:
     )
 
 
-def hooks_of(net: torch.nn.Module) -> list[dict]:
+def hooks_of(net: torch.nn.Module) -> list[dict[str, Any]]:
     return [{key: value for key, value in vars(each).items() if "hook" in key and value} for each in net.modules()]
 
 
@@ -137,7 +138,7 @@ def test_a_compiled_model_is_not_broken(is_first):
     net = model()
     with record() as run, warnings.catch_warnings():
         warnings.simplefilter("error")
-        compiled = torch.compile(net, fullgraph=True, backend="eager") if is_first else net
+        compiled: Any = torch.compile(net, fullgraph=True, backend="eager") if is_first else net
         watch(run, compiled, log_graph=True)
         compiled = compiled if is_first else torch.compile(net, fullgraph=True, backend="eager")
         compiled(torch.randn(2, 3, 4, 4)).sum().backward()

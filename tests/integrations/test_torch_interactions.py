@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def seed() -> None:
     torch.manual_seed(0)
 
 
-def mlp() -> torch.nn.Module:
+def mlp() -> torch.nn.Sequential:
     return torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
 
 
@@ -39,7 +39,7 @@ def gradients_of(model: torch.nn.Module, x: torch.Tensor) -> Gradients:
 
 
 @contextmanager
-def watched(model: torch.nn.Module, **options: Any) -> Iterator[RecordedRun]:
+def watched(model: torch.nn.Module, **options: Any) -> Generator[RecordedRun]:
     with record() as run:
         watch(run, model, **options)
         yield run
@@ -225,7 +225,7 @@ def compiled_model(run, model, x):
     return expected
 
 
-@case(make=lambda: torch.compile(mlp(), fullgraph=True))
+@case(make=lambda: cast("torch.nn.Module", torch.compile(mlp(), fullgraph=True)))
 def watched_when_compiled(run, model, x):
     expected = gradients_of(model._orig_mod, x)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -301,7 +301,8 @@ def reparametrised(run, model, x):
 class Pictures(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.net = torch.nn.Conv2d(4, 6, 3).to(memory_format=torch.channels_last)
+        net: Any = torch.nn.Conv2d(4, 6, 3)
+        self.net = net.to(memory_format=torch.channels_last)
 
     def forward(self, x):
         return self.net(x.reshape(-1, 4, 4, 4).contiguous(memory_format=torch.channels_last))
@@ -475,12 +476,14 @@ def test_watching_backward_finds_later_unfrozen_parameters():
 
 def test_a_watched_optimizer_step_may_be_compiled():
     """A compiled step neither breaks nor is broken; it is not seen."""
-    model, x = mlp(), torch.randn(32, 8)
+    x = torch.randn(32, 8)
+    model: Any = mlp()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     with watched(model) as run:
         loss_of(model, x).backward()
         before = model[0].weight.detach().clone()
-        torch.compile(optimizer.step, backend="aot_eager")()
+        step: Any = torch.compile(optimizer.step, backend="aot_eager")
+        step()
 
     assert not torch.equal(before, model[0].weight)
     assert run.rows == []

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -40,9 +41,9 @@ def rows_of(trained, monkeypatch):
     """Return what one way of training logged, by key."""
     monkeypatch.setenv("RUNHAVEN_DIR", str(trained[0] / "store"))
 
-    def read(how: str) -> dict[str, list]:
+    def read(how: str) -> dict[str, list[Any]]:
         (run,) = Api().runs(how)
-        rows: dict[str, list] = {}
+        rows: dict[str, list[Any]] = {}
         for row in run.scan_history():
             for key, value in row.items():
                 rows.setdefault(key, []).append(value)
@@ -57,7 +58,7 @@ def expected(trained) -> dict[str, torch.Tensor]:
     return torch.load(trained[0] / "gradients.pt")
 
 
-def check(rows: dict, expected: dict[str, torch.Tensor]) -> None:
+def check(rows: dict[str, list[Any]], expected: dict[str, torch.Tensor]) -> None:
     squares = 0.0
     for name, gradient in expected.items():
         (cell,) = rows[f"gradients/{name}"]

@@ -68,7 +68,7 @@ def watch(  # noqa: PLR0913, PLR0917 - W&B's signature, and more
         TypeError: If a model is no `torch.nn.Module`.
     """
     _check(log, when, log_freq)
-    several: Sequence[Any] = [models] if isinstance(models, torch.nn.Module) else models
+    several: Sequence[Any] = models if isinstance(models, list | tuple) else [models]
     for model in several:
         if not isinstance(model, torch.nn.Module):
             message = f"watch() takes a torch.nn.Module or several, not {type(model).__name__}."
@@ -92,8 +92,8 @@ def watch(  # noqa: PLR0913, PLR0917 - W&B's signature, and more
 def unwatch(run: Run, models: torch.nn.Module | Sequence[torch.nn.Module] | None = None) -> None:
     """Stop watching some models, or all."""
     watched = _watching.get(run, {})
-    some = [models] if isinstance(models, torch.nn.Module) else models
-    for key in list(watched) if some is None else [id(unwrap(model)) for model in some]:
+    some: Sequence[Any] = models if isinstance(models, list | tuple) else [models]
+    for key in list(watched) if models is None else [id(unwrap(model)) for model in some]:
         if key in watched:
             watched.pop(key).stop()
 
