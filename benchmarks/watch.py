@@ -5,7 +5,7 @@
 
 Each tracker trains in a process of its own, one after the other in every round, with one thread of PyTorch's. It looks at every second step, so
 that the cost of a look is the difference between neighbours: the CPU time of the training's thread, and that of all threads of the process.
-Figures are medians over steps and rounds. What a look costs at a log_freq of f is (look / f + idle) / step. "counting" is the floor: `torch.bincount` of
+Figures are medians over steps and rounds. What a look costs at a log_freq of f is (look / f + idle) / step: idle is what hooks cost a step ("step us") and, of W&B alone, which hooks each parameter, a backward pass. "counting" is the floor: `torch.bincount` of
 ready codes, without reading the gradients or anything else. On a machine that others use too, compare columns of one run, not figures of two.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 TRACKERS = ("runhaven", "wandb", "tensorboard")
 MODELS = ("mlp", "resnet18", "gpt10m", "gpt100m")
-IDLE_STEPS = 3000
+IDLE_ROUNDS = 5
 
 
 def mlp() -> tuple[Any, Any]:
@@ -182,32 +182,58 @@ def train(model: Any, data: Any, optimizer: Any) -> None:
 
 
 def idle(tracker: str, name: str) -> dict[str, float]:
-    """Run in a process of its own: return what a step without a look costs more than one without a tracker."""
+    """Run in a process of its own: return what a step without a look costs more than one without a tracker.
+
+    The model has as many parameters as the real one, of one element each, and its optimizer does nothing: hooks cost the same, and the rest little.
+    """
     import torch
 
     torch.set_num_threads(1)
     shape = build(name)[0]
-    # As many parameters as the model has, of one element each: hooks cost the same, and the rest little.
     model = torch.nn.ParameterList([torch.nn.Parameter(torch.zeros(1)) for _ in shape.parameters()])
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.0, foreach=True)
-    with tempfile.TemporaryDirectory() as folder:
-        before = statistics.median(tiny_step_s(model, optimizer) for _ in range(IDLE_STEPS))
-        _, end = globals()[f"start_{tracker}"](folder, model, "gradients", 10**9)
-        tiny_step_s(model, optimizer)
-        tiny_step_s(model, optimizer)
-        after = statistics.median(tiny_step_s(model, optimizer) for _ in range(IDLE_STEPS))
-        end()
-    return {"idle_s": after - before}
+
+    class Still(torch.optim.SGD):
+        def step(self, closure: Any = None) -> None:
+            return closure
+
+    still = Still(model.parameters())
+    steps: list[float] = []
+    backwards: list[float] = []
+    for _ in range(IDLE_ROUNDS):
+        before = backward_s(model), step_s(still)
+        with tempfile.TemporaryDirectory() as folder:
+            _, end = globals()[f"start_{tracker}"](folder, model, "gradients", 10**9)
+            for _ in range(2):
+                torch.stack([parameter.sum() for parameter in model]).sum().backward()
+                still.step()
+            backwards.append(backward_s(model) - before[0])
+            steps.append(step_s(still) - before[1])
+            end()
+    return {"idle_step_s": statistics.median(steps), "idle_backward_s": statistics.median(backwards)}
 
 
-def tiny_step_s(model: Any, optimizer: Any) -> float:
+def backward_s(model: Any) -> float:
+    """Return the least seconds of backward passes: what others do on the machine only adds to them."""
     import torch
 
-    loss = torch.stack([parameter.sum() for parameter in model]).sum()
-    begun = time.thread_time()
-    loss.backward()
-    optimizer.step()
-    return time.thread_time() - begun
+    took: list[float] = []
+    for _ in range(300):
+        loss = torch.stack([parameter.sum() for parameter in model]).sum()
+        begun = time.thread_time()
+        loss.backward()
+        took.append(time.thread_time() - begun)
+    return min(took)
+
+
+def step_s(optimizer: Any) -> float:
+    """Return the seconds of a step that does nothing, from the quickest block of many."""
+    took: list[float] = []
+    for _ in range(30):
+        begun = time.thread_time()
+        for _ in range(500):
+            optimizer.step()
+        took.append((time.thread_time() - begun) / 500)
+    return min(took)
 
 
 def counting_ns() -> float:
@@ -224,14 +250,10 @@ def counting_ns() -> float:
     return statistics.median(took) / len(codes) * 1e9
 
 
-def in_process(*arguments: str) -> dict[str, float] | None:
+def in_process(*arguments: str) -> dict[str, float]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_SILENT": "true"}
-    done = subprocess.run(
-        [sys.executable, __file__, *arguments], capture_output=True, text=True, check=False, env=environment
-    )
-    if done.returncode:
-        print(f"    {' '.join(arguments)}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
-        return None
+    command = [sys.executable, __file__, *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -245,16 +267,22 @@ def compare(name: str, log: str, rounds: int, steps: int) -> None:
     for _ in range(rounds):
         for tracker in TRACKERS:
             if find_spec(tracker) is not None and (figures := in_process("--one", tracker, name, log, str(steps))):
-                found.setdefault(tracker, []).append(figures | (in_process("--idle", tracker, name) or {"idle_s": 0.0}))
+                found.setdefault(tracker, []).append(figures | in_process("--idle", tracker, name))
     step_s = statistics.median(each["step_s"] for each in found["runhaven"])
     elements = found["runhaven"][0]["elements"]
     print(f"\n{name}: {elements / 1e6:.1f} M parameters, a step {step_s * 1e3:.1f} ms; {log}; counting {floor:.2f} ns")
-    print(f"{'':14}{'ns/element':>12}{'all threads':>13}{'idle us':>9}{'f=1':>9}{'f=10':>9}{'f=100':>9}")
+    print(
+        f"{'':14}{'ns/element':>12}{'all threads':>13}{'step us':>9}{'backward us':>13}{'f=1':>9}{'f=10':>9}{'f=100':>9}"
+    )
     for tracker, each in found.items():
         of = middle(each)
-        shares = [f"{100 * (of['look_s'] / freq + of['idle_s']) / step_s:>8.2f}%" for freq in (1, 10, 100)]
+        idle_s = of["idle_step_s"] + (of["idle_backward_s"] if tracker == "wandb" else 0.0)
+        shares = [f"{100 * (of['look_s'] / freq + idle_s) / step_s:>8.2f}%" for freq in (1, 10, 100)]
         per = [f"{of[key] / elements * 1e9:.2f}" for key in ("look_s", "all_s")]
-        print(f"{tracker:14}{per[0]:>12}{per[1]:>13}{of['idle_s'] * 1e6:>9.2f}{''.join(shares)}", flush=True)
+        print(
+            f"{tracker:14}{per[0]:>12}{per[1]:>13}{of['idle_step_s'] * 1e6:>9.2f}{of['idle_backward_s'] * 1e6:>13.2f}{''.join(shares)}",
+            flush=True,
+        )
 
 
 def main() -> None:

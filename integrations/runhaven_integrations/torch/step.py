@@ -6,6 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.compiler import is_compiling
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from runhaven_integrations.torch import scaler
@@ -33,6 +34,8 @@ class _Owner:
         skipped: How many steps in a row were skipped.
     """
 
+    __slots__ = ("found_inf", "is_extra", "is_ours", "next", "optimizer", "skipped", "steps")
+
     def __init__(self, optimizer: torch.optim.Optimizer, on_gone: Callable[[Any], object]) -> None:
         self.optimizer = weakref.ref(optimizer, on_gone)
         self.steps = 0
@@ -50,7 +53,7 @@ class StepTrigger:
         """Begin."""
         self._watcher = watcher
         self._owners: dict[int, _Owner] = {}
-        self._steps = 0
+        self._is_scaled = False
         self._skips = 0
         self._capture: Capture | None = None
         self._captured: set[int] = set()
@@ -78,16 +81,14 @@ class StepTrigger:
     # Hooks
 
     def _before_step(self, optimizer: Any, arguments: Any, keywords: Any) -> None:
-        if torch.compiler.is_compiling():
+        # Nearly every step ends here without a look, so that each line counts.
+        if is_compiling():
             return
-        key = id(optimizer)
-        owner = self._owners.get(key) or self._meet(optimizer)
+        owner = self._owners.get(id(optimizer)) or self._meet(optimizer)
         owner.steps += 1
-        self._steps += 1
-        found_inf = optimizer.__dict__.get("found_inf")
-        if found_inf is not None:
+        if self._is_scaled and (found_inf := optimizer.__dict__.get("found_inf")) is not None:
             owner.found_inf.append(found_inf)
-        if key in self._captured:
+        if self._capture is not None and id(optimizer) in self._captured:
             self._end()
         if owner.steps == owner.next or owner.is_extra:
             self._watcher.attempt(self._look_before, optimizer, owner, _has_closure(arguments, keywords))
@@ -155,15 +156,19 @@ class StepTrigger:
     # Steps that a GradScaler skips
 
     def _on_scaler_step(self, optimizer: torch.optim.Optimizer) -> Callable[[], None]:
-        before = self._steps
+        self._is_scaled = True
+        before = self._steps()
 
         def after() -> None:
-            if self._steps == before:
+            if self._steps() == before:
                 self._watcher.attempt(self._on_skip, optimizer)
             elif (owner := self._owners.get(id(optimizer))) is not None:
                 owner.skipped = 0
 
         return after
+
+    def _steps(self) -> int:
+        return sum(owner.steps for owner in self._owners.values())
 
     def _on_skip(self, optimizer: torch.optim.Optimizer) -> None:
         owned = self._owned(optimizer)
