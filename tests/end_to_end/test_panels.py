@@ -225,8 +225,8 @@ def test_objects_and_molecules_are_drawn_in_space(page):
                 "mesh": runhaven.Object3D(io.StringIO(OBJ), file_type="obj"),
                 "odd": runhaven.Object3D(io.StringIO("{}"), file_type="babylon"),
                 "molecule": runhaven.Molecule(io.StringIO(PDB), file_type="pdb"),
-                "smiles": runhaven.Molecule.from_smiles("CCO"),
-                "bad": runhaven.Molecule.from_smiles("C(("),
+                "smiles": runhaven.Molecule(io.StringIO("CCO"), file_type="smi"),
+                "bad": runhaven.Molecule(io.StringIO("C(("), file_type="smi"),
             }
         )
     show(page, run)

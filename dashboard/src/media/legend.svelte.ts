@@ -7,33 +7,40 @@ interface ClassSet {
   class_set: { id: number; name?: string; color?: string }[];
 }
 
+export type Names = Record<number, { name?: string; color?: string }>;
+
+export const loadNames = async (reference: Reference | undefined): Promise<Names> =>
+  reference?.sha256 ? Object.fromEntries((await getJson<ClassSet>(reference)).class_set.map(({ id, ...said }) => [id, said])) : {};
+
+/** Numbers may mean other things in each group; what has the same name is one class, with one colour. */
 export class Legend {
-  /** Names by number of the class. */
-  names = $state<Record<number, string>>({});
-  colors = $state<Record<number, string>>({});
-  hidden = $state<Record<number, boolean>>({});
   /** Groups of boxes and masks by name; false hides one. */
   groups = $state<Record<string, boolean>>({});
+  classes = $state<Record<string, { id: number; color?: string }>>({});
+  hidden = $state<Record<string, boolean>>({});
+  private names = $state<Record<string, Record<number, string>>>({});
 
-  /** Makes known what a picture may show, without forgetting what was chosen. */
-  add(groups: string[], ids: Iterable<number>): void {
-    for (const group of groups) this.groups[group] ??= true;
-    for (const id of ids) this.names[id] ??= `class ${id}`;
-  }
-
-  async load(reference: Reference | undefined): Promise<void> {
-    if (!reference?.sha256) return;
-    for (const { id, name, color } of (await getJson<ClassSet>(reference)).class_set) {
-      if (name && (id in this.names || id !== 0)) this.names[id] = name;
-      if (color) this.colors[id] = color;
+  /** Makes known which classes a picture shows, without forgetting what was chosen. */
+  add(group: string, ids: Iterable<number>, names: Names): void {
+    this.groups[group] ??= true;
+    this.names[group] ??= {};
+    for (const id of ids) {
+      const name = names[id]?.name ?? `class ${id}`;
+      this.names[group][id] = name;
+      this.classes[name] ??= { id, color: names[id]?.color };
     }
   }
 
-  colorOf(id: number, dark: boolean): string {
-    return this.colors[id] ?? colorOf(id, dark);
+  nameOf(group: string, id: number): string {
+    return this.names[group]?.[id] ?? `class ${id}`;
+  }
+
+  colorOf(name: string, dark: boolean): string {
+    const found = this.classes[name];
+    return found?.color ?? colorOf(found?.id ?? 0, dark);
   }
 
   shows(group: string, id: number): boolean {
-    return this.groups[group] !== false && !this.hidden[id];
+    return this.groups[group] !== false && !this.hidden[this.nameOf(group, id)];
   }
 }

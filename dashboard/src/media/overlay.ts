@@ -25,9 +25,9 @@ export function rectOf(box: Box, width: number, height: number): Rect {
   return { x: at.minX * sx, y: at.minY * sy, width: (at.maxX - at.minX) * sx, height: (at.maxY - at.minY) * sy };
 }
 
-export const labelOf = (box: Box, name: string | undefined): string => {
+export const labelOf = (box: Box, name: string): string => {
   const score = Object.values(box.scores ?? {})[0];
-  const text = box.box_caption || name || '';
+  const text = box.box_caption || name;
   return score === undefined || box.box_caption ? text : `${text} ${Number(score.toFixed(2))}`.trim();
 };
 
