@@ -16,8 +16,8 @@ const metric = (key: string) => ({ key, type: 'log-histogram', system: false, ax
 test('modules add up what lies below them', () => {
   const rows = rowsOf(graph);
   expect(rows.map((row) => [row.name, row.depth, row.count, row.flops])).toEqual([['Net', 0, 18, 100], ['body', 1, 18, 100], ['0', 2, 9, 96], ['1', 2, 9, 4]]);
-  expect([rows[2]!.shape, rows[3]!.isFrozen, rows[0]!.isFrozen, rows[0]!.isLeaf]).toEqual(['8 × 3', true, false, false]);
-  expect(rows[2]!.details).toContain('weight 3 × 2 float32');
+  expect([rows[2]!.shape, rows[3]!.isFrozen, rows[0]!.isFrozen, rows[0]!.isLeaf]).toEqual(['8×3', true, false, false]);
+  expect(rows[2]!.details).toContain('weight 3×2 float32');
 });
 
 test('what was watched is found below a module, in the order of the model', () => {

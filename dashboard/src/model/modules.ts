@@ -35,7 +35,7 @@ export interface Row {
   details: string;
 }
 
-export const shapeOf = (shape: number[]): string => (shape.length ? shape.join(' × ') : 'scalar');
+export const shapeOf = (shape: number[]): string => (shape.length ? shape.join('×') : 'scalar');
 
 const size = (shape: number[]) => shape.reduce((product, side) => product * side, 1);
 const isBelow = (path: string, parent: string) => parent === '' || path === parent || path.startsWith(`${parent}.`);
