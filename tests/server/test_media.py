@@ -211,7 +211,8 @@ def test_the_module_tree_of_a_watched_model(client, is_sealed):
     """The graph that `watch(log_graph=True)` kept comes as it was, sealed or not; a run without one has none."""
     torch = pytest.importorskip("torch")
     with runhaven.init(project="p") as run:
-        run.watch(torch.nn.Linear(3, 2), log=None, log_graph=True)
+        model = torch.nn.Linear(3, 2)
+        run.watch(model, log=None, log_graph=True)
         run.log({"loss": 1.0})
         run.unwatch()
     if is_sealed:
