@@ -258,7 +258,10 @@ for epoch in range(4):
 
 
 def checkpoints(what: str, root: Path) -> tuple[Callable[[Path], None], list[Callable[[Path], None]]]:
-    """Four checkpoints of a small language model, with its optimizer: all of it trained, or its head alone."""
+    """Four checkpoints of a small language model, with its optimizer: all of it trained, or its head alone.
+
+    `torch.save` writes the file's name before every tensor, so that even those that did not change begin differently.
+    """
     folder = root / f"checkpoints-{what}"
     folder.mkdir()
     text = Path(__file__).parents[1] / "docs" / "formats.md"
