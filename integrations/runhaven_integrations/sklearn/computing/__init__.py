@@ -1,0 +1,1 @@
+"""What the plots show, as plain numbers: nothing here logs."""
