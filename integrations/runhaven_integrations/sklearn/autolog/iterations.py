@@ -52,7 +52,7 @@ class Iterations:
         estimator: Any,  # noqa: ARG002 - the protocol's
         context: Any,
         *,
-        X: Any = None,  # noqa: N803
+        X: Any = None,
         y: Any = None,
         fitted_estimator: Any = None,
     ) -> bool:

@@ -15,6 +15,8 @@ from runhaven_integrations.sklearn.autolog.iterations import Iterations
 from runhaven_integrations.sklearn.framework import joblib
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runhaven import Run
     from runhaven.adapter import LogModel
 
@@ -59,7 +61,7 @@ class Keeper:
         self._logs_model = bool(log_model)
         self._logs_iterations = log_iterations
         self._most_rows = most_rows
-        self._fitted_on: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+        self._fitted_on: weakref.WeakKeyDictionary[Any, Callable[[], Any]] = weakref.WeakKeyDictionary()
 
     def begin(self, estimator: Any) -> Begun:
         """Note when a fit begins."""
@@ -96,7 +98,7 @@ class Keeper:
         with self.adapter.guard("keep a score"):
             if estimator not in self._fitted_on or not data:
                 return
-            part = "train" if self._fitted_on[estimator] == id(data[0]) else "test"
+            part = "train" if self._fitted_on[estimator]() is data[0] else "test"
             self.adapter.run.log({f"{part}/score": float(score)})
 
     def _make_room(self) -> None:
@@ -108,7 +110,11 @@ class Keeper:
     def _keep(self, estimator: Any, features: Any, target: Any, weights: Any, seconds: float) -> None:
         adapter = self.adapter
         adapter.configure(telling.parameters(estimator))
-        row: dict[str, Any] = {"fit_seconds": seconds, **telling.facts(estimator)}
+        row: dict[str, Any] = {
+            "estimator": type(estimator).__name__,
+            "fit_seconds": seconds,
+            **telling.facts(estimator),
+        }
         if features is not None:
             row |= {f"train/{name}": value for name, value in telling.shape_of(features).items()}
             found = telling.measure(estimator, features, target, weights, most=self._most_rows)
@@ -118,8 +124,7 @@ class Keeper:
             adapter.configure({"best_params": getattr(estimator, "best_params_", None)})
             row["cv_results"] = Table(columns=[*table[0]], data=table[1], allow_mixed_types=True)
         adapter.run.log(row)
-        # The estimator lives as long as somebody can score it; what it was fitted on may be gone before.
-        self._fitted_on[estimator] = id(features)
+        self._fitted_on[estimator] = _reference(features)
         adapter.note_outcome(has_failed=False)
         if self._logs_model:
             self._log_model(estimator)
@@ -129,3 +134,11 @@ class Keeper:
             path = Path(folder) / "model.joblib"
             joblib.dump(estimator, path)
             self._checkpoints.saved(path, estimator=type(estimator).__name__)
+
+
+def _reference(data: Any) -> Callable[[], Any]:
+    """Return what finds data again without keeping them alive; a list, which cannot be pointed at so, is not found."""
+    try:
+        return weakref.ref(data)
+    except TypeError:
+        return object

@@ -111,14 +111,30 @@ def roc(questions: Sequence[Binary], *, has_micro: bool = True, has_macro: bool 
     found = [_roc(one) for one in questions]
     several = len(found) > 1
     if several and has_macro:
-        grid = np.unique(np.concatenate([curve.x for curve in found]))
-        mean = np.mean([np.interp(grid, curve.x, curve.y) for curve in found], axis=0)
-        # A curve rises at 0 before it has gone anywhere.
-        grid, mean = np.append(0.0, grid), np.append(0.0, mean)
-        found.append(Curve("macro", grid, mean, float(metrics.auc(grid, mean))))
+        found.append(_mean(found))
     if several and has_micro:
         found.append(_roc(_pooled(questions)))
     return [_thinned(curve) for curve in found]
+
+
+def _mean(found: Sequence[Curve]) -> Curve:
+    """Return the mean of curves at each x, before and after they rise there; its area is the mean of their areas."""
+    grid = np.unique(np.concatenate([curve.x for curve in found]))
+    heights = np.mean([_heights(curve, grid) for curve in found], axis=0)
+    x, y = np.repeat(grid, 2), heights.ravel()
+    return Curve("macro", x, y, float(metrics.auc(x, y)))
+
+
+def _heights(curve: Curve, grid: Any) -> Any:
+    """Return where a curve arrives at each x, and from where it goes on, (x, 2)."""
+    knots, first = np.unique(curve.x, return_index=True)
+    arrives, leaves = curve.y[first], curve.y[np.append(first[1:], len(curve.y)) - 1]
+    place = np.searchsorted(knots, grid)
+    before = np.maximum(place - 1, 0)
+    width = np.where(place > before, knots[place] - knots[before], 1.0)
+    between = leaves[before] + (arrives[place] - leaves[before]) * (grid - knots[before]) / width
+    is_knot = knots[place] == grid
+    return np.stack([np.where(is_knot, arrives[place], between), np.where(is_knot, leaves[place], between)], axis=1)
 
 
 def _roc(one: Binary) -> Curve:

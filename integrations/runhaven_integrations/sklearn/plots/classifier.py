@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def plot_classifier(  # noqa: PLR0913, PLR0917 - W&B's signature
     model: Any,
-    X_train: Any,  # noqa: N803
-    X_test: Any,  # noqa: N803
+    X_train: Any,
+    X_test: Any,
     y_train: Any,
     y_test: Any,
     y_pred: Any,
@@ -241,7 +241,7 @@ def plot_class_proportions(
 
 def plot_calibration_curve(  # noqa: PLR0913 - W&B's signature
     clf: Any = None,
-    X: Any = None,  # noqa: N803
+    X: Any = None,
     y: Any = None,
     clf_name: str = "Classifier",
     *,

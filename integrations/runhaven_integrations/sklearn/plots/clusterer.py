@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def plot_clusterer(
     model: Any,
-    X_train: Any,  # noqa: N803
+    X_train: Any,
     cluster_labels: Any,
     labels: Sequence[Any] | None = None,
     model_name: str = "Clusterer",  # noqa: ARG001 - W&B's argument, unused there too
@@ -48,7 +48,7 @@ def plot_clusterer(
 
 def plot_elbow_curve(
     clusterer: Any = None,
-    X: Any = None,  # noqa: N803
+    X: Any = None,
     cluster_ranges: Sequence[int] | None = None,
     n_jobs: int = 1,
     show_cluster_time: bool = True,
@@ -77,7 +77,7 @@ def _elbow(
 
 def plot_silhouette(  # noqa: PLR0913 - W&B's signature
     clusterer: Any = None,
-    X: Any = None,  # noqa: N803
+    X: Any = None,
     cluster_labels: Any = None,
     labels: Sequence[Any] | None = None,
     metric: str = "euclidean",

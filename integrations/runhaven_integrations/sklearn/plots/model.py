@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 def plot_summary_metrics(
     model: Any = None,
-    X: Any = None,  # noqa: N803
+    X: Any = None,
     y: Any = None,
-    X_test: Any = None,  # noqa: N803
+    X_test: Any = None,
     y_test: Any = None,
     *,
     run: Run | None = None,
@@ -59,7 +59,7 @@ def summarize(
 
 def plot_learning_curve(  # noqa: PLR0913, PLR0917 - W&B's signature
     model: Any = None,
-    X: Any = None,  # noqa: N803
+    X: Any = None,
     y: Any = None,
     cv: Any = None,
     shuffle: bool = False,
@@ -99,7 +99,7 @@ def draw_learning_curve(model: Any, features: Any, target: Any, **options: Any) 
 
 def plot_validation_curve(  # noqa: PLR0913 - those of `sklearn.model_selection.validation_curve`
     model: Any,
-    X: Any,  # noqa: N803
+    X: Any,
     y: Any,
     *,
     param_name: str,
@@ -134,7 +134,7 @@ def plot_validation_curve(  # noqa: PLR0913 - those of `sklearn.model_selection.
 
 def plot_partial_dependence(
     model: Any,
-    X: Any,  # noqa: N803
+    X: Any,
     features: Sequence[Any],
     *,
     feature_names: Sequence[Any] | None = None,
@@ -163,7 +163,7 @@ def plot_partial_dependence(
 
 def plot_decision_boundary(
     model: Any,
-    X: Any,  # noqa: N803
+    X: Any,
     y: Any,
     *,
     feature_names: Sequence[Any] | None = None,

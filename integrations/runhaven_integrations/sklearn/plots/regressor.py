@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 def plot_regressor(  # noqa: PLR0913 - W&B's signature
     model: Any,
-    X_train: Any,  # noqa: N803
-    X_test: Any,  # noqa: N803
+    X_train: Any,
+    X_test: Any,
     y_train: Any,
     y_test: Any,
     model_name: str = "Regressor",  # noqa: ARG001 - W&B's argument, unused there too
@@ -55,10 +55,10 @@ def plot_regressor(  # noqa: PLR0913 - W&B's signature
 
 def plot_residuals(
     regressor: Any = None,
-    X: Any = None,  # noqa: N803
+    X: Any = None,
     y: Any = None,
     *,
-    X_test: Any = None,  # noqa: N803
+    X_test: Any = None,
     y_test: Any = None,
     run: Run | None = None,
 ) -> CustomChart | None:
@@ -78,10 +78,10 @@ def plot_residuals(
 
 def plot_prediction_error(
     regressor: Any,
-    X: Any,  # noqa: N803
+    X: Any,
     y: Any,
     *,
-    X_test: Any = None,  # noqa: N803
+    X_test: Any = None,
     y_test: Any = None,
     run: Run | None = None,
 ) -> CustomChart | None:
@@ -92,7 +92,7 @@ def plot_prediction_error(
 
 def plot_outlier_candidates(
     regressor: Any = None,
-    X: Any = None,  # noqa: N803
+    X: Any = None,
     y: Any = None,
     *,
     run: Run | None = None,

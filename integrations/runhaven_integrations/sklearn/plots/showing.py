@@ -27,6 +27,7 @@ def show(key: str, draw: Callable[[], CustomChart], run: Run | None) -> CustomCh
 def show_all(drawing: Mapping[str, Callable[[], CustomChart]], run: Run | None) -> dict[str, CustomChart]:
     """Log several charts in one row and return those that could be drawn, by key."""
     adapter = Adapter("runhaven.sklearn", run=run)
+    run = adapter.run
     charts: dict[str, CustomChart] = {}
     for key, draw in drawing.items():
         with adapter.guard(f"draw {key}"):
@@ -35,5 +36,5 @@ def show_all(drawing: Mapping[str, Callable[[], CustomChart]], run: Run | None) 
             charts[key] = chart
     if charts:
         with adapter.guard("log charts"):
-            adapter.run.log(charts)
+            run.log(charts)
     return charts
