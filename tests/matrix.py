@@ -13,6 +13,7 @@ VERSIONS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("lightning==2.6.0", "pytorch-lightning==2.6.0", "jsonargparse[signatures]"),
         ("lightning==2.6.6", "pytorch-lightning==2.6.6", "jsonargparse[signatures]"),
     ),
+    "sklearn": (("scikit-learn==1.5.2", "pandas"), ("scikit-learn==1.9.1", "pandas")),
 }
 """For each adapter the packages of an environment: the oldest first, the newest last."""
 NEEDED = ["pytest", "pytest-timeout", "torch==2.13.0"]

@@ -18,7 +18,7 @@ from runhaven._run import Run
 from runhaven.adapter import Adapter
 
 TESTS = Path(__file__).parents[1]
-WITHOUT_TRAINING = {"torch"}
+WITHOUT_TRAINING = {"sklearn", "torch"}
 """Adapters that log what a user calls them for, and follow no training."""
 
 
