@@ -74,7 +74,7 @@ def calibration(
     ]
     encoding = {"x": spec.unit(columns[1]), "y": spec.unit(columns[2]), "color": spec.category("model")}
     points = spec.mark("point", filled=True)
-    points["encoding"] = {"size": spec.quantity("examples")}
+    points["encoding"] = {"size": spec.quantity("examples", legend=None)}
     return chart(columns, rows, spec.layered("Calibration", encoding, spec.path(), points, spec.guide((0, 0), (1, 1))))
 
 
@@ -131,7 +131,9 @@ def importances(
     }
     bars = {"mark": {"type": "bar", "tooltip": True}, "encoding": {"x": spec.quantity(what)}}
     layers = (bars, spread) if any(one.spread for one in found) else (bars,)
-    return chart(columns, rows, spec.layered(title, {"y": spec.category("feature")}, *layers))
+    return chart(
+        columns, rows, spec.layered(title, {"y": spec.category("feature", axis={"labelOverlap": True})}, *layers)
+    )
 
 
 def summary(found: dict[str, dict[str, float]]) -> CustomChart:
