@@ -124,7 +124,7 @@ def main() -> None:
             write_session(changed, f"{next(sessions):012x}-aaaaaa", options.fields, random.Random(1))
 
         change()
-        show("look again, one run changed", 60, catalogue.sync)
+        show("look again, one run changed", 50, catalogue.sync)
         os.utime(changed.journal, (1_700_000_001, 1_700_000_001))
         catalogue.sync()
 

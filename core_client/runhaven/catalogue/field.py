@@ -93,8 +93,12 @@ def _packed(name: str) -> str:
 
 def fields(config: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Cell]:
     """Return every field that a filter can name, by key."""
-    found = {f"summary.{key}": cell(value) for key, value in summary.items()}
-    found |= {f"config.{key}": cell(value) for key, value in config.items()}
+    # Most are plain floats; a call for each of a million would take as long as all the rest.
+    found: dict[str, Cell] = {
+        f"{place}.{key}": (NUMBER, value, None) if type(value) is float and value == value else cell(value)  # noqa: PLR0124 - NaN
+        for place, tree in (("summary", summary), ("config", config))
+        for key, value in tree.items()
+    }
     for path, value in _paths_below(config):
         found.setdefault(f"config.{path}", cell(value))
     return found

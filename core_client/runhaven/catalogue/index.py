@@ -374,7 +374,7 @@ def _open_records(connection: sa.Connection, grew_us: Mapping[str, int]) -> Iter
 def _has_odd(connection: sa.Connection, query: Query, by: Order) -> bool:
     """Tell whether any run holds what SQL cannot compare, in the fields that are compared."""
     keys = query.keys | ({by.key} if by.key is not None else set[int]())
-    odd = schema.fields.c.key.in_(keys), schema.fields.c.kind == schema.OTHER
+    odd = schema.fields.c.key.in_(keys), schema.IS_ODD
     if keys and connection.scalar(sa.select(sa.exists().where(*odd))):
         return True
     return (query.has_texts or by.has_texts) and bool(

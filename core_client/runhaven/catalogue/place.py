@@ -7,6 +7,8 @@ import hashlib
 import json
 import os
 import sqlite3
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +107,41 @@ class Place:
     def close(self, *, is_ours: bool = True) -> None:
         """Let go of the database; a forked child leaves the connections alone, for they are its parent's."""
         self.engine.dispose(close=is_ours)
+
+
+def insert(connection: sa.Connection, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
+    """Put rows into a table by the quickest way there is: a first look at a store brings a million.
+
+    Args:
+        connection: Within a transaction.
+        table: The table, whose columns begin with its primary key.
+        rows: Values in the order of its columns; they are sorted.
+    """
+    # Neighbours in the table go in one after another; in SQLite, where many rows share a statement, that halves the time.
+    rows.sort(key=itemgetter(0))
+    # A dict for each of a million rows, as SQLAlchemy wants them, would take twice the time.
+    statement = str(table.insert().compile(dialect=connection.dialect))
+    if connection.dialect.driver == "psycopg":
+        names = ", ".join(map(connection.dialect.identifier_preparer.format_column, table.columns))
+        cursor: Any = connection.connection.cursor()
+        with cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+        return
+    if connection.dialect.name == "sqlite":
+        together = _MOST_VARIABLES // len(table.columns)
+        whole = len(rows) - len(rows) % together
+        if whole:
+            values = f", ({', '.join('?' * len(table.columns))})"
+            parts = [tuple(chain.from_iterable(rows[at : at + together])) for at in range(0, whole, together)]
+            connection.exec_driver_sql(statement + values * (together - 1), parts)
+        rows = rows[whole:]
+    if rows:
+        connection.exec_driver_sql(statement, rows)
+
+
+_MOST_VARIABLES = 900
+"""SQLite before 3.32 takes 999 in a statement."""
 
 
 def remove_database(path: Path) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runhaven.platform.process import ProcessIdentity, is_alive
 from runhaven.store.liveness import Signs, state
+
+try:
+    import orjson
+except ImportError:
+    orjson = None
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,10 +83,21 @@ def record_of(manifest: Manifest, view: RunView) -> Record:
         "is_copy": manifest.copied is not None and int(started.get("time", 0)) < manifest.copied,
     }
     config, summary = view.config, view.summary
-    texts = json.dumps(facts), json.dumps(config), json.dumps(summary)
+    texts = _dump(facts), _dump(config), _dump(summary)
     updated = view.updated_us or manifest.created
     kept = Entry(manifest.run, manifest.created, updated, view.last_step, *texts)
     return Record(kept, parsed={"facts": facts, "config": config, "summary": summary})
+
+
+def _dump(tree: dict[str, Any]) -> str:
+    """Return JSON that `json.loads` reads exactly."""
+    if orjson is not None:
+        # It refuses great integers and lone surrogates, and says null of NaN.
+        with contextlib.suppress(TypeError):
+            text = orjson.dumps(tree)
+            if b"null" not in text:
+                return text.decode()
+    return json.dumps(tree)
 
 
 def _signs(signs: Signs) -> list[Any]:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from runhaven.catalogue import schema
 from runhaven.catalogue.field import fields, is_plain, quoted
+from runhaven.catalogue.place import insert
 from runhaven.catalogue.record import Entry, Record
 
 if TYPE_CHECKING:
@@ -146,9 +147,7 @@ class Writer:
             )
         for table, rows in self._inserts.items():
             if rows:
-                # The driver's own call: a dict for each of a million rows would take twice the time.
-                statement = str(table.insert().compile(dialect=self._connection.dialect))
-                self._connection.exec_driver_sql(statement, rows)
+                insert(self._connection, table, rows)
         self._drop_unused({key for key, _ in self._deletes})
         self._inserts, self._deletes = {}, []
 

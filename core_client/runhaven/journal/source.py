@@ -55,6 +55,7 @@ class FrameSource:
         self._position = 0
         self._size = 0
         self._stuck = (-1, -1)
+        self._opened: tuple[int, Frame | None] = (-1, None)
         self._file: BinaryIO | None = None
         self._window, self._window_start = memoryview(b""), 0
 
@@ -97,7 +98,7 @@ class FrameSource:
             return
         self._window = memoryview(b"")
         while self._position < size:
-            frame = open_frame(self.read(self._position, FRAME_SIZE), seed=self._seed)
+            frame = self._open(self._position)
             if frame is not None and self._is_whole(frame, self._position, size):
                 start = self._position + FRAME_SIZE
                 self._position = start + frame.length
@@ -108,12 +109,20 @@ class FrameSource:
                 self._stuck = (size, status.st_mtime_ns) if is_settled else (-1, -1)
                 return
 
+    def _open(self, position: int) -> Frame | None:
+        """Return the frame that begins at a position; it is asked for twice, as the one that follows and for itself."""
+        at, frame = self._opened
+        if at != position or frame is None:
+            frame = open_frame(self.read(position, FRAME_SIZE), seed=self._seed)
+            self._opened = position, frame
+        return frame
+
     def _is_whole(self, frame: Frame, position: int, size: int) -> bool:
         """Tell whether a frame was written to its end: another one follows, or all its sections are sound."""
         stop = position + FRAME_SIZE + frame.length
         if stop > size:
             return False
-        if stop < size and open_frame(self.read(stop, FRAME_SIZE), seed=self._seed) is not None:
+        if stop < size and self._open(stop) is not None:
             return True
         end = position + FRAME_SIZE
         for place in self.sections(frame, end):

@@ -135,8 +135,8 @@ class RunDirectory:
             StoreError: If it cannot be read, or is of a newer format.
         """
         if self._manifest is None:
-            manifest = _read_manifest(self.path / "run.json")
-            moved = _read_move(self.path / "moved.json")
+            manifest = _read_manifest(f"{self.path}{os.sep}run.json")
+            moved = _read_move(f"{self.path}{os.sep}moved.json")
             self._manifest = replace(manifest, **moved._asdict()) if moved else manifest
         return self._manifest
 
@@ -155,7 +155,7 @@ class RunDirectory:
         self.forget()
 
 
-def _read_manifest(path: Path) -> Manifest:
+def _read_manifest(path: str) -> Manifest:
     data = read_json(path)
     check_format(data.get("format"), path)
     whole = [data.get(name) for name in ("run", "id", "entity", "project", "host")]
@@ -167,7 +167,7 @@ def _read_manifest(path: Path) -> Manifest:
     return Manifest(**known)
 
 
-def _parse_parent(data: Any, path: Path) -> Parent | None:
+def _parse_parent(data: Any, path: str) -> Parent | None:
     if data is None:
         return None
     try:
@@ -178,8 +178,8 @@ def _parse_parent(data: Any, path: Path) -> Parent | None:
         raise StoreError(message) from error
 
 
-def _read_move(path: Path) -> Address | None:
-    if not path.exists():
+def _read_move(path: str) -> Address | None:
+    if not os.path.exists(path):  # noqa: PTH110 - as in `read_json`
         return None
     data = read_json(path)
     check_format(data.get("format"), path)
@@ -190,7 +190,7 @@ def _read_move(path: Path) -> Address | None:
     return Address(*(str(text) for text in parts))
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path | str) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
@@ -205,7 +205,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return cast("dict[str, Any]", data) if isinstance(data, dict) else {}
 
 
-def check_format(found: object, path: Path) -> None:
+def check_format(found: object, path: Path | str) -> None:
     """Make sure that this version can read a file of a format.
 
     Raises:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 import os
 import random
 import signal
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runhaven.catalogue import schema
+from runhaven.catalogue import record, schema
 from runhaven.catalogue.index import Catalogue
 from runhaven.catalogue.place import catalogue_path
 from runhaven.platform.process import _start_time, identity
@@ -25,6 +27,26 @@ from .conftest import Runs, dump
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+ODD = [
+    None,
+    math.nan,
+    math.inf,
+    -0.0,
+    5e-324,
+    1e300,
+    0.1,
+    2**53 + 1,
+    2**70,
+    10**400,
+    True,
+    "",
+    "a\0b",
+    "é",
+    "\ud800",
+    [[]],
+    {},
+]
 
 INDEX = """
 import sys
@@ -287,3 +309,14 @@ def test_two_indexers_at_once_agree(many, open_catalogue, url):
     shared = dump(catalogue)
     catalogue.rebuild()
     assert dump(catalogue) == shared
+
+
+@pytest.mark.parametrize("has_orjson", [True, False])
+@pytest.mark.parametrize("odd", ODD, ids=[f"{value!r:.20}" for value in ODD])
+def test_what_is_kept_reads_as_it_was(odd, has_orjson, monkeypatch):
+    """A document reads exactly as it was written, with orjson, which cannot write everything, and without."""
+    if not has_orjson:
+        monkeypatch.setattr(record, "orjson", None)
+    tree = {"a": 1.5, "odd": odd, "b": {"c": [odd]}}
+
+    assert repr(json.loads(record._dump(tree))) == repr(tree)
