@@ -14,6 +14,11 @@ VERSIONS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("lightning==2.6.6", "pytorch-lightning==2.6.6", "jsonargparse[signatures]"),
     ),
     "sklearn": (("scikit-learn==1.5.2", "pandas"), ("scikit-learn==1.9.1", "pandas")),
+    "transformers": (
+        ("transformers[torch]==4.57.0", "accelerate==1.10.0", "optuna", "peft==0.17.0"),
+        ("transformers[torch]==5.23.0", "accelerate==1.15.0", "optuna", "peft==0.21.2"),
+    ),
+    "accelerate": (("accelerate==1.10.0",), ("accelerate==1.15.0",)),
 }
 """For each adapter the packages of an environment: the oldest first, the newest last."""
 NEEDED = ["pytest", "pytest-timeout", "torch==2.13.0"]

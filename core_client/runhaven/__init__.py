@@ -15,6 +15,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+import runhaven_autoload
 from runhaven import finder
 
 __version__ = "0.1.0"
@@ -291,3 +292,4 @@ def __dir__() -> list[str]:
 
 
 finder.install()
+runhaven_autoload.install()

@@ -18,7 +18,7 @@ from runhaven_cli.app import runhaven_command
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-PARTS = ("core_client", "gpu_monitor", "integrations", "server", "cli")
+PARTS = ("core_client", "autoload", "gpu_monitor", "integrations", "server", "cli")
 README = (ROOT / "README.md").read_text("utf-8")
 
 
@@ -49,7 +49,7 @@ def test_importing_it_takes_the_standard_library_alone():
     )
     found = {name.partition(".")[0] for name in done.stdout.split()}
 
-    assert {name for name in found if name not in sys.stdlib_module_names} == {"runhaven"}
+    assert {name for name in found if name not in sys.stdlib_module_names} == {"runhaven", "runhaven_autoload"}
 
 
 def test_each_source_root_holds_one_package():
@@ -83,7 +83,7 @@ def test_paths_that_documents_name_exist():
         for target in re.findall(r"\]\(([^)#:]+)\)", text):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
         for path in re.findall(
-            r"`((?:core_client|gpu_monitor|integrations|server|cli|tests|docs|examples|benchmarks|dashboard)/[\w./-]+)`",
+            r"`((?:core_client|autoload|gpu_monitor|integrations|server|cli|tests|docs|examples|benchmarks|dashboard)/[\w./-]+)`",
             text,
         ):
             assert (ROOT / path).exists(), f"{document.name}: {path}"

@@ -152,6 +152,20 @@ class Adapter:
             self._arguments.pop(own, None)
         self._arguments |= arguments
 
+    def suggest(self, **arguments: Any) -> None:
+        """Give arguments that the framework knows for a run that is not open yet; the adapter's own come first.
+
+        Args:
+            **arguments: Arguments of `runhaven.init()`; None stands for not known.
+
+        Raises:
+            TypeError: If `init()` has no argument of such a name.
+            UsageError: If `init()` would refuse a value.
+        """
+        known = {key: value for key, value in arguments.items() if value is not None}
+        session.check_arguments(known)
+        self._arguments = known | self._arguments
+
     def continue_from(self, checkpoint: str | os.PathLike[str]) -> None:
         """Go on with the run that a checkpoint was saved by, if it is in this store and nobody is logging into it.
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import weakref
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from runhaven.adapter import callers
 
+if TYPE_CHECKING:
     from runhaven import Run
     from runhaven.adapter import Adapter
     from runhaven_integrations.lightning.framework import Logger
-
-_DEPTH = 40
 
 
 class Training:
@@ -56,7 +53,7 @@ class Training:
 
     def look_for(self, logger: Logger) -> str | None:
         """Find the trainer that is asking a logger for its run; return the checkpoint that it resumes from, if any."""
-        for values in _callers():
+        for values in callers():
             trainer: Any = values.get("self")
             if "ckpt_path" in values and any(logger is other for other in getattr(trainer, "loggers", ())):
                 self._trainer = weakref.ref(trainer)
@@ -87,12 +84,3 @@ class Training:
                 file = Path(folder) / str(getattr(callback, "config_filename", "config.yaml"))
                 file.write_text(cast("Any", parser).dump(config, skip_none=False), "utf-8")
                 run.save(file, folder, "now")
-
-
-def _callers() -> Iterator[dict[str, Any]]:
-    frame = inspect.currentframe()
-    for _ in range(_DEPTH):
-        if frame is None:
-            return
-        yield frame.f_locals
-        frame = frame.f_back
