@@ -265,7 +265,7 @@ def test_resuming_from_a_checkpoint_elsewhere_continues_its_run(tmp_path):
 
 
 def test_trials_of_a_search_are_runs(tmp_path):
-    """Each trial of `hyperparameter_search` is a run with its parameters, in one group; a pruned one is failed."""
+    """Each trial of `hyperparameter_search` is a run with its parameters, in one group; one that is pruned has reached its end."""
     optuna = pytest.importorskip("optuna")
     optuna.logging.disable_default_handler()
     fit = trainer(tmp_path, RunhavenCallback(project="p", log_model=True), model_init=model, num_train_epochs=1)
@@ -287,9 +287,9 @@ def test_trials_of_a_search_are_runs(tmp_path):
 
     assert [run.name for run in runs] == ["trial-0", "trial-1", "trial-2"]
     assert [run.config["learning_rate"] for run in runs] == seen
-    assert [run.state for run in runs] == ["finished", "failed", "finished"]
+    assert [run.state for run in runs] == ["finished", "finished", "finished"]
     assert {run.group for run in runs} == {tmp_path.name}
-    assert [len(run.logged_artifacts()) for run in runs] == [1, 0, 1]
+    assert all(len(run.logged_artifacts()) == 1 for run in runs)
 
 
 SCRIPT = """
