@@ -31,17 +31,17 @@ def load(batch_size: int) -> tuple[Any, Any]:
     return DataLoader(training, batch_size, shuffle=True), DataLoader(validation, 360)
 
 
-def evaluate(accelerator: Accelerator, model: nn.Module, validation: Any, step: int) -> None:
+def evaluate(accelerator: Any, model: nn.Module, validation: Any, step: int) -> None:
     """Log the accuracy on all processes' images, and some that the main process got wrong."""
     model.eval()
     with torch.no_grad():
-        (images, labels) = next(iter(validation))
+        images, labels = next(iter(validation))
         guesses = model(images).argmax(1)
     model.train()
     right, images = accelerator.gather_for_metrics(((guesses == labels).float(), images))
     accelerator.log({"val/accuracy": right.mean().item()}, step=step)
     if accelerator.is_main_process:
-        tracker: Any = accelerator.get_tracker("runhaven")
+        tracker = accelerator.get_tracker("runhaven")
         wrong = images[right == 0][:8].reshape(-1, 8, 8).cpu()
         tracker.log_images({"val/mistakes": list(wrong)}, step=step)
 
@@ -57,13 +57,12 @@ def main() -> None:
 
     set_seed(0)
     # From accelerate 1.15 on, log_with="runhaven" does the same.
-    accelerator = Accelerator(log_with=RunhavenTracker("digits"))
+    accelerator: Any = Accelerator(log_with=RunhavenTracker("digits"))
     accelerator.init_trackers("digits", config=vars(options))
     network = nn.Sequential(nn.Linear(64, options.width), nn.ReLU(), nn.Linear(options.width, 10))
-    prepared: Any = accelerator.prepare(
+    model, optimizer, training, validation = accelerator.prepare(
         network, torch.optim.AdamW(network.parameters(), options.lr), *load(options.batch_size)
     )
-    model, optimizer, training, validation = prepared
     step = 0
     for epoch in range(options.epochs):
         for images, labels in training:

@@ -21,18 +21,18 @@ END = "<|end|>"
 LENGTH = 64
 
 
-def make_tokenizer(texts: list[str], size: int = 512) -> PreTrainedTokenizerFast:
+def make_tokenizer(texts: list[str], size: int = 512) -> Any:
     """Learn pairs of bytes from the text."""
     learnt = ByteLevelBPETokenizer()
     learnt.train_from_iterator(texts, size, special_tokens=[END], show_progress=False)
     return PreTrainedTokenizerFast(tokenizer_object=learnt._tokenizer, eos_token=END, pad_token=END)  # noqa: SLF001 - the wrapped one
 
 
-def load(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def load(tokenizer: Any, texts: list[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return pieces of 64 tokens to train on, and a tenth of them to evaluate with."""
-    tokens = tokenizer(END.join(texts))["input_ids"]
-    pieces = torch.tensor(tokens[: len(tokens) // LENGTH * LENGTH]).split(LENGTH)
-    data = [{"input_ids": piece, "labels": piece} for piece in pieces]
+    tokens: list[int] = tokenizer(END.join(texts))["input_ids"]
+    pieces: list[torch.Tensor] = list(torch.tensor(tokens[: len(tokens) // LENGTH * LENGTH]).reshape(-1, LENGTH))
+    data: list[dict[str, Any]] = [{"input_ids": piece, "labels": piece} for piece in pieces]
     return [row for at, row in enumerate(data) if at % 10], data[::10][:64]
 
 
@@ -48,11 +48,12 @@ def main() -> None:
     set_seed(0)
     texts = list(topics.values())
     tokenizer = make_tokenizer(texts)
+    end = tokenizer.convert_tokens_to_ids(END)
     training, evaluation = load(tokenizer, texts)
     model = GPT2LMHeadModel(
         GPT2Config(
             vocab_size=len(tokenizer), n_positions=2 * LENGTH, n_layer=options.layers, n_head=4, n_embd=options.width,
-            bos_token_id=tokenizer.eos_token_id, eos_token_id=tokenizer.eos_token_id,
+            bos_token_id=end, eos_token_id=end,
         )
     )  # fmt: skip
     arguments = TrainingArguments(

@@ -8,17 +8,27 @@ import runhaven
 from runhaven.adapter import Adapter, Checkpoints, guarded
 from runhaven.missing import missing
 
-try:
-    from accelerate.tracking import GeneralTracker, on_main_process
-except ImportError as error:
-    raise ImportError(missing("accelerate", "RunhavenTracker")) from error
-
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import TypeVar
+
+    from accelerate.tracking import GeneralTracker
 
     from runhaven import Run
     from runhaven.adapter import LogModel
+
+    _Method = TypeVar("_Method", bound=Callable[..., Any])
+
+    def on_main_process(function: _Method) -> _Method:
+        """Stand for accelerate's decorator, whose own types say nothing."""
+        ...
+
+else:
+    try:
+        from accelerate.tracking import GeneralTracker, on_main_process
+    except ImportError as error:
+        raise ImportError(missing("accelerate", "RunhavenTracker")) from error
 
 __all__ = ["RunhavenTracker", "WandBTracker"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from runhaven.adapter import Adapter, Checkpoints, guarded
 from runhaven.rank import detect
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from runhaven import Run
     from runhaven.adapter import LogModel
+    from runhaven_integrations.transformers.saving import Watch
 
 _SPEAKERS: weakref.WeakValueDictionary[int, RunhavenCallback] = weakref.WeakValueDictionary()
 """For each trainer, by the id of its `TrainerControl`, the callback that logs it."""
@@ -52,7 +53,7 @@ class RunhavenCallback(TrainerCallback):
         *,
         log_model: LogModel | None = None,
         checkpoint_name: str | None = None,
-        watch: Literal["gradients", "parameters", "all"] | None = None,
+        watch: Watch | None = None,
         prompts: Sequence[str] = (),
         max_new_tokens: int = 50,
         run: Run | None = None,
@@ -81,7 +82,7 @@ class RunhavenCallback(TrainerCallback):
         )
         self._log_model: LogModel = log_model_setting() if log_model is None else log_model
         self._checkpoints = Checkpoints(self.adapter, log_model=self._log_model, name=checkpoint_name)
-        self._watch = watch or watch_setting()
+        self._watch: Watch | None = watch or watch_setting()
         self._prompts = list(prompts)
         self._max_new_tokens = max_new_tokens
         self._is_silent = False
@@ -108,7 +109,8 @@ class RunhavenCallback(TrainerCallback):
             return
         if not state.is_world_process_zero:
             # Other nodes' machines and exceptions belong to the run, too.
-            _ = None if detect().is_first else self.adapter.run
+            if not detect().is_first:
+                _run = self.adapter.run
             return
         checkpoint = resumed_checkpoint() if state.global_step else None
         if self._has_trained and (state.is_hyper_param_search or not state.global_step):

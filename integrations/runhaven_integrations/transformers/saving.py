@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from runhaven.adapter import callers
 from runhaven.errors import UsageError
 from runhaven_integrations.transformers.describing import watched_metric
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runhaven.adapter import LogModel
 
 _LOG_MODEL: dict[str, Literal[False, "end", "all"]] = {
@@ -18,7 +20,11 @@ _LOG_MODEL: dict[str, Literal[False, "end", "all"]] = {
     "true": "end", "1": "end", "yes": "end", "on": "end", "end": "end",
     "all": "all", "checkpoint": "all",
 }  # fmt: skip
-_WATCH = ("gradients", "parameters", "all")
+Watch: TypeAlias = Literal["gradients", "parameters", "all"]
+_WATCH: dict[str, Watch | None] = {
+    "gradients": "gradients", "parameters": "parameters", "all": "all",
+    "false": None, "0": None, "no": None, "off": None,
+}  # fmt: skip
 
 
 def log_model_setting() -> LogModel:
@@ -30,16 +36,16 @@ def log_model_setting() -> LogModel:
     return _chosen("LOG_MODEL", _LOG_MODEL) or False
 
 
-def watch_setting() -> str | None:
+def watch_setting() -> Watch | None:
     """Return what RUNHAVEN_WATCH, else WANDB_WATCH, says is to be watched; None for nothing.
 
     Raises:
         UsageError: If it says none of the words.
     """
-    return _chosen("WATCH", {word: word for word in _WATCH} | dict.fromkeys(("false", "0", "no", "off"), None))
+    return _chosen("WATCH", _WATCH)
 
 
-def _chosen(setting: str, words: dict[str, Any]) -> Any:
+def _chosen(setting: str, words: Mapping[str, Any]) -> Any:
     for variable in (f"RUNHAVEN_{setting}", f"WANDB_{setting}"):
         text = os.environ.get(variable, "").strip().lower()
         if text and text not in words:
