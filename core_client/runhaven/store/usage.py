@@ -40,11 +40,12 @@ def with_ranks(devices: Mapping[str, Any], sessions: Collection[Session]) -> dic
         for stream, gpus in session.gpus.items():
             for gpu in gpus:
                 ranks.setdefault((stream, gpu["uuid"]), set()).add(int(session.start.get("rank", 0)))
-    return {
-        stream: facts
-        | {"gpus": [gpu | {"ranks": sorted(ranks.get((stream, gpu["uuid"]), ()))} for gpu in facts.get("gpus", ())]}
+    ranked = {
+        stream: [gpu | {"ranks": sorted(ranks.get((stream, gpu["uuid"]), ()))} for gpu in facts["gpus"]]
         for stream, facts in devices.items()
+        if "gpus" in facts
     }
+    return {stream: facts | ({"gpus": ranked[stream]} if stream in ranked else {}) for stream, facts in devices.items()}
 
 
 def to_summary(usage: Mapping[str, Any]) -> dict[str, float]:
