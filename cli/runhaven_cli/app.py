@@ -16,6 +16,7 @@ from runhaven_cli.collecting import gc
 from runhaven_cli.completion import completion
 from runhaven_cli.doctor import doctor
 from runhaven_cli.exporting import export
+from runhaven_cli.launching import run_command
 from runhaven_cli.lineage import lineage_command
 from runhaven_cli.listing import ls
 from runhaven_cli.moving import cp, mv
@@ -68,7 +69,7 @@ def runhaven_command(context: click.Context, directory: Path | None) -> None:
 
 
 for _command in (
-    ui, ls, show, tail, export, sql, mv, cp, rm, artifact_command, lineage_command, seal_command, gc, du, doctor, version, completion,
+    ui, run_command, ls, show, tail, export, sql, mv, cp, rm, artifact_command, lineage_command, seal_command, gc, du, doctor, version, completion,
 ):  # fmt: skip
     runhaven_command.add_command(_command)
 for _command in (diff_command, mv_command, retention_command):

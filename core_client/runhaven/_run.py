@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from runhaven import saving
@@ -15,9 +15,10 @@ from runhaven._artifact_calls import ArtifactCalls
 from runhaven._config import Config
 from runhaven._summary import Summary
 from runhaven._watch_calls import WatchCalls
-from runhaven.errors import UsageError
+from runhaven.errors import StoreError, UsageError
 from runhaven.metric import Metric, parse_summary
 from runhaven.redaction import redact_text, redact_value
+from runhaven.store.layout import RunDirectory, Store
 from runhaven.value import flatten, to_json
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _WRITERS = ("main", "child")
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """What names a run and never changes.
+    """What names a run.
 
     Attributes:
         entity: User or team.
@@ -348,6 +349,22 @@ class Run(ArtifactCalls, WatchCalls):
     def is_left_over(self) -> bool:
         """Whether an adapter opened the run for a training that is over; the next `init()` ends it."""
         return bool(self.opened_by) and self._outcome is not None
+
+    def move_to_project(self, project: str) -> None:
+        """Move the run, which goes on, to another project; where that is not possible, warn and leave it.
+
+        Args:
+            project: The project.
+        """
+        directory = self._identity.directory
+        if directory is None:
+            return
+        try:
+            Store(directory.parents[2]).move(RunDirectory(directory), project=project)
+        except (UsageError, StoreError) as error:
+            self._notices.warn(f"the run stays in project {self.project}: {error}")
+        else:
+            self._identity = replace(self._identity, project=project)
 
     def join(self, exit_code: int | None = None) -> None:
         """End the run; W&B's old name for `finish`."""

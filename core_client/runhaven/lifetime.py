@@ -167,6 +167,16 @@ class Lifetime:
         now = time.time_ns() // 1000
         self._on_console("stdout", [(now, line) for line in text.splitlines()])
 
+    def keep_output(self, stream: str, text: str) -> None:
+        """Add to the console log what another process printed.
+
+        Args:
+            stream: "stdout" or "stderr".
+            text: What it printed; lines may come in pieces.
+        """
+        if self._console is not None:
+            self._console.feed(stream, text)
+
     def _beat(self) -> None:
         self._run.emit({"event": "heartbeat"})
 
@@ -218,13 +228,17 @@ class Lifetime:
 
     def _on_signal(self, number: int) -> None:
         """Note a signal that ends the process, make all safe, and let it end the process."""
+        self.note_signal(number)
+        self._channel.die(number)
+
+    def note_signal(self, number: int) -> None:
+        """Note the signal that ends the run, and make all safe; nothing may be logged after that."""
         name = signal.Signals(number).name
         self._run.emit({"event": "signal", "signal": name}, is_vital=True)
         self._drain()
         self._recorder.settle_rich(patience_s=MEDIA_PATIENCE_OF_SIGNALS_S)
         self._snapshot()
         self._journal.service()
-        self._channel.die(number)
 
     def note_exception(self, error: BaseException, *, is_fatal: bool = True) -> None:
         """Keep an exception that ended the run or one of its threads."""

@@ -68,6 +68,12 @@ class Console:
         for tap in self._taps:
             tap.remove()
 
+    def feed(self, name: str, text: str) -> None:
+        """Keep text as if it had been written to a stream; for what another process prints."""
+        for tap in self._taps:
+            if tap.name == name:
+                tap.chunks.append((time.time_ns(), text))
+
     def drain(self) -> None:
         """Hand out the lines that were finished since the last call."""
         for tap in self._taps:
