@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from runhaven import saving
@@ -15,10 +15,9 @@ from runhaven._artifact_calls import ArtifactCalls
 from runhaven._config import Config
 from runhaven._summary import Summary
 from runhaven._watch_calls import WatchCalls
-from runhaven.errors import StoreError, UsageError
+from runhaven.errors import UsageError
 from runhaven.metric import Metric, parse_summary
 from runhaven.redaction import redact_text, redact_value
-from runhaven.store.layout import RunDirectory, Store
 from runhaven.value import flatten, to_json
 
 if TYPE_CHECKING:
@@ -350,22 +349,6 @@ class Run(ArtifactCalls, WatchCalls):
         """Whether an adapter opened the run for a training that is over; the next `init()` ends it."""
         return bool(self.opened_by) and self._outcome is not None
 
-    def move_to_project(self, project: str) -> None:
-        """Move the run, which goes on, to another project; where that is not possible, warn and leave it.
-
-        Args:
-            project: The project.
-        """
-        directory = self._identity.directory
-        if directory is None:
-            return
-        try:
-            Store(directory.parents[2]).move(RunDirectory(directory), project=project)
-        except (UsageError, StoreError) as error:
-            self._notices.warn(f"the run stays in project {self.project}: {error}")
-        else:
-            self._identity = replace(self._identity, project=project)
-
     def join(self, exit_code: int | None = None) -> None:
         """End the run; W&B's old name for `finish`."""
         self.finish(exit_code)
@@ -446,8 +429,12 @@ class Run(ArtifactCalls, WatchCalls):
 
     @property
     def identity(self) -> Identity:
-        """What names the run."""
+        """What names the run; set when it has moved."""
         return self._identity
+
+    @identity.setter
+    def identity(self, identity: Identity) -> None:
+        self._identity = identity
 
     @property
     def role(self) -> Role:

@@ -16,6 +16,7 @@ from runhaven import rank as ranks
 from runhaven._config import select, to_mapping
 from runhaven.capture.exceptions import ExceptionCapture
 from runhaven.errors import UsageError
+from runhaven.joining import join_launched
 from runhaven.notice import Notices
 from runhaven.opening import attach as attach_run
 from runhaven.opening import open_run, unkept
@@ -205,7 +206,7 @@ def _init(settings: Settings, directory: str | os.PathLike[str] | None, config: 
     if reinit == "default":
         reinit = "finish_previous" if _in_notebook() else "return_previous"
     if _current is not None and _current.opened_by == launched.OPENED_BY:
-        _join_launched(_current, settings, config)
+        join_launched(_current, settings, config)
         return _current
     if _current is not None and not _current.is_finished and reinit != "create_new":
         if reinit == "return_previous" and not _current.is_left_over:
@@ -216,7 +217,7 @@ def _init(settings: Settings, directory: str | os.PathLike[str] | None, config: 
         _current.finish()
     if _current is None and (kept := launched.run_to_join(ranks.detect())) is not None:
         _current = attach(str(kept))
-        _join_launched(_current, settings, config)
+        join_launched(_current, settings, config)
         return _current
     _watch_process()
     run = open_run(settings, store_directory(directory), ranks.detect(), forget)
@@ -228,33 +229,6 @@ def _init(settings: Settings, directory: str | os.PathLike[str] | None, config: 
     if reinit != "create_new" or _current is None:
         _current = run
     return run
-
-
-def _join_launched(run: Run, settings: Settings, config: dict[str, Any]) -> None:
-    """Let the program's first `init()` describe the run that `runhaven run` opened for it; the command line comes first."""
-    run.opened_by = ""
-    launch = launched.current()
-    given: dict[str, Any] = launch.arguments if launch is not None else {}
-    said = {
-        "name": settings.run_name, "notes": settings.run_notes, "tags": list(settings.run_tags),
-        "group": settings.run_group, "job_type": settings.run_job_type,
-    }  # fmt: skip
-    earlier = run.name, run.project
-    run.set_meta(**{key: value for key, value in said.items() if value and key not in given})
-    run.config.update(config, allow_val_change=True)
-    wanted = settings.project
-    if wanted not in (Settings.project, run.project) and "project" not in given:
-        run.move_to_project(wanted)
-    if (run.name, run.project) != earlier:
-        run.notices.say(f"{earlier[0]} is now {run.notices.strong(run.name)}, project {run.project}")
-    if settings.run_id not in (None, run.id):
-        run.notices.warn(
-            f"id={settings.run_id!r} was left alone, for `runhaven run` opened {run.path}; give it --id {settings.run_id}."
-        )
-    if (moment := settings.resume_from or settings.fork_from) is not None:
-        run.notices.warn(
-            f"{moment!r} was left alone, for `runhaven run` opened {run.path}; start the program without it to go on there."
-        )
 
 
 def _in_notebook() -> bool:

@@ -377,6 +377,22 @@ def test_lightning_needs_no_word(tmp_path):
     assert run.state == "finished"
 
 
+def test_scikit_learn_needs_no_word(tmp_path):
+    """A script that fits an estimator logs the fit into the launcher's run."""
+    pytest.importorskip("sklearn")
+    script(
+        tmp_path,
+        "from sklearn.linear_model import Ridge\nRidge(alpha=0.5).fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.5])\nprint('fitted')",
+    )
+    done = launch("train.py", cwd=tmp_path)
+    run = only_run()
+
+    assert done.stdout == "fitted\n", done.stderr
+    assert run.state == "finished"
+    assert "0.5" in str(run.config)
+    assert run.summary
+
+
 @pytest.mark.parametrize(
     ("words", "code", "hint"),
     [
