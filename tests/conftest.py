@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +13,21 @@ import runhaven
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
+
+SHIM = Path(__file__).parent / "shims" / "torchvision_cpu"
+
+
+def let_torchvision_load() -> None:
+    """Put the shim into this process and into those that tests start."""
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SHIM), os.environ.get("PYTHONPATH")]))
+    spec = importlib.util.spec_from_file_location("torchvision_cpu", SHIM / "sitecustomize.py")
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+if importlib.util.find_spec("torchvision") is not None:
+    let_torchvision_load()
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ VERSIONS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("transformers[torch]==5.23.0", "accelerate==1.15.0", "optuna", "peft==0.21.2"),
     ),
     "accelerate": (("accelerate==1.10.0",), ("accelerate==1.15.0",)),
+    "ultralytics": (("ultralytics==8.4.190", "torchvision==0.28.0", "cloudpickle"),),
 }
 """For each adapter the packages of an environment: the oldest first, the newest last."""
 NEEDED = ["pytest", "pytest-timeout", "torch==2.13.0"]

@@ -1,7 +1,8 @@
-"""Makes `report_to="runhaven"` and `log_with="runhaven"` known to Transformers and accelerate, with no import in the script.
+"""Makes Runhaven known to Transformers, accelerate and Ultralytics, with no import in the script.
 
-Both look names up in a table of theirs. PyTorch calls `autoload` at the end of `import torch`, by the entry-point group
-`torch.backends`; `import runhaven` calls `install`. All that either does is wait for the modules that hold the tables. This
+The first two look the names of `report_to="runhaven"` and `log_with="runhaven"` up in a table of theirs; the third is told
+of the argument `runhaven=True`. PyTorch calls `autoload` at the end of `import torch`, by the entry-point group
+`torch.backends`; `import runhaven` calls `install`. All that either does is wait for the modules that hold the tables and arguments. This
 package imports nothing of Runhaven, so that not even a broken Runhaven can break `import torch`.
 """
 
@@ -83,9 +84,14 @@ def _add_to_accelerate(module: Any) -> None:
     module.register_tracker_class(RunhavenTracker)
 
 
+def _add_to_ultralytics(_: Any) -> None:
+    import_module("runhaven_integrations.ultralytics").activate()
+
+
 _WAITING: dict[str, tuple[str, Callable[[Any], None]]] = {
     "transformers.integrations.integration_utils": ("INTEGRATION_TO_CALLBACK", _add_to_transformers),
     "accelerate.tracking": ("register_tracker_class", _add_to_accelerate),
+    "ultralytics.cfg": ("check_dict_alignment", _add_to_ultralytics),
 }
 """For each module that is not served yet the name that it has once it is, and what serves it."""
 
