@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from importlib import metadata
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,8 @@ import runhaven
 from runhaven.platform.files import filesystem, is_memory, is_network
 from runhaven.settings import store_directory
 from runhaven.store.layout import Store
+from runhaven_cli.adapter_checking import check_adapters
+from runhaven_cli.finding import Finding
 from runhaven_cli.options import json_option
 from runhaven_cli.output import echo_json
 from runhaven_cli.versions import installed
@@ -27,18 +29,6 @@ _MARKS = {"ok": ("✓", "green"), "note": ("·", "blue"), "problem": ("✗", "re
 _LEAST_FREE = 1 << 30
 
 
-class Finding(NamedTuple):
-    """One thing that was checked.
-
-    Attributes:
-        level: "ok", "note" for what one may want to know, "problem" for what wants mending.
-        text: What was found and, if it wants mending, what to do.
-    """
-
-    level: Literal["ok", "note", "problem"]
-    text: str
-
-
 @click.command()
 @click.option("--reindex", is_flag=True, help="Make the catalogue of the store's runs anew first.")
 @json_option
@@ -46,13 +36,18 @@ class Finding(NamedTuple):
 def doctor(context: click.Context, *, reindex: bool, as_json: bool) -> None:
     """Check the store and the installation; ends with 1 if something wants mending."""
     directory = store_directory(context.find_root().obj)
-    findings = [*(make_catalogue(directory) if reindex else ()), *check_store(directory), *check_installation()]
+    findings = [
+        *(make_catalogue(directory) if reindex else ()),
+        *check_store(directory),
+        *check_installation(),
+        *check_adapters(),
+    ]
     if as_json:
-        echo_json([finding._asdict() for finding in findings])
+        echo_json([asdict(finding) for finding in findings])
     else:
-        for level, text in findings:
-            mark, colour = _MARKS[level]
-            click.echo(f"{click.style(mark, fg=colour)} {text}")
+        for finding in findings:
+            mark, colour = _MARKS[finding.level]
+            click.echo(f"{click.style(mark, fg=colour)} {finding.text}")
     if any(finding.level == "problem" for finding in findings):
         context.exit(1)
 
@@ -146,15 +141,3 @@ def check_installation() -> Iterator[Finding]:
         yield Finding("note", "Without psutil the machine's load is not kept. Run: pip install psutil")
     if not Path("/proc/driver/nvidia/version").exists() and os.name == "posix":
         yield Finding("note", "No NVIDIA driver here: GPU metrics are not kept.")
-    for entry in metadata.entry_points(group="runhaven.integrations"):
-        yield _check_integration(entry)
-
-
-def _check_integration(entry: metadata.EntryPoint) -> Finding:
-    try:
-        entry.load()
-    except ImportError as error:
-        return Finding("note", f"Integration {entry.name}: {error}")
-    except Exception as error:  # noqa: BLE001 - a third party's module may fail in any way
-        return Finding("problem", f"Integration {entry.name} fails to load: {error!r}. Update or remove {entry.value}.")
-    return Finding("ok", f"Integration {entry.name} is ready.")
