@@ -29,6 +29,9 @@ def let_torchvision_load() -> None:
 if importlib.util.find_spec("torchvision") is not None:
     let_torchvision_load()
 
+# Keras looks for TensorFlow unless it is told otherwise.
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
 
 @pytest.fixture(autouse=True)
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:

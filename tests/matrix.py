@@ -9,6 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 VERSIONS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "keras": (("keras==3.10.0", "jax==0.6.2"), ("keras==3.15.1", "jax")),
     "lightning": (
         ("lightning==2.6.0", "pytorch-lightning==2.6.0", "jsonargparse[signatures]"),
         ("lightning==2.6.6", "pytorch-lightning==2.6.6", "jsonargparse[signatures]"),

@@ -12,6 +12,7 @@ from runhaven.errors import UsageError
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
 
     from runhaven.adapter.joining import Adapter
 
@@ -26,6 +27,7 @@ class _Saved:
     path: Path
     metadata: dict[str, Any]
     is_best: bool
+    aliases: list[str]
 
 
 class Checkpoints:
@@ -64,6 +66,7 @@ class Checkpoints:
         step: int | None = None,
         epoch: float | None = None,
         is_best: bool = False,
+        aliases: Sequence[str] = (),
         **metadata: Any,
     ) -> None:
         """Tell of a checkpoint that was just written.
@@ -73,6 +76,7 @@ class Checkpoints:
             step: The framework's step.
             epoch: The epoch.
             is_best: Whether it is the best one so far.
+            aliases: More names of the version, beside `latest` and `best`.
             **metadata: More that is known of it: score, monitor, mode ...
 
         Raises:
@@ -89,7 +93,7 @@ class Checkpoints:
         facts = {key: value for key, value in known.items() if value is not None}
         for other in self._waiting.values() if is_best else ():
             other.is_best = False
-        self._waiting[place] = _Saved(place, facts, is_best)
+        self._waiting[place] = _Saved(place, facts, is_best, list(aliases))
         if self._when == "all":
             self.end()
 
@@ -118,7 +122,7 @@ class Checkpoints:
             artifact.add_file(path, name=f"model{path.suffix}")
         # The same content under a second name takes nothing from what was said of it under the first.
         artifact.metadata = self._said[artifact.digest] = saved.metadata | self._said.get(artifact.digest, {})
-        run.log_artifact(artifact, aliases=["best"] if saved.is_best else None)
+        run.log_artifact(artifact, aliases=[*saved.aliases, *(["best"] if saved.is_best else [])] or None)
         self._logged.add(mark)
 
 

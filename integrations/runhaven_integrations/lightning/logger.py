@@ -198,7 +198,7 @@ class RunhavenLogger(MediaMethods, Logger):
             is_best: Whether it is the best one so far.
             **metadata: What is known of it: step, epoch, score ...
         """
-        known = {"step": self._training.step, "epoch": self._training.epoch} | metadata
+        known: dict[str, Any] = {"step": self._training.step, "epoch": self._training.epoch} | metadata
         self.checkpoints.saved(path, is_best=is_best, **known)
 
     def use_artifact(self, artifact: str, artifact_type: str | None = None) -> Artifact:
