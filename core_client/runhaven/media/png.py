@@ -1,7 +1,7 @@
 """Pixels as PNG, by zlib alone: other threads go on while it compresses, which with Pillow they do not.
 
 The format is that of the W3C's PNG specification, third edition. Every line holds its difference to the one above (filter 2), which
-suits photographs as well as figures; docs/decisions/0007-pictures.md has the figures that chose filter and level.
+suits photographs as well as figures; docs/decisions/0006-pictures.md has the figures that chose filter and level.
 """
 
 from __future__ import annotations
