@@ -316,7 +316,7 @@ def test_an_error_of_ours_is_said_once_and_the_fit_goes_on(capfd, monkeypatch):
     assert len(said) == 1
 
 
-def test_models_become_artifacts_if_asked():
+def test_models_become_artifacts_if_asked(tmp_path):
     """`log_model=True` keeps each fitted model as a version that can be loaded again."""
     with runhaven.init(project="p", settings={"strict": True}):
         autolog(log_model=True)
@@ -326,7 +326,8 @@ def test_models_become_artifacts_if_asked():
 
     assert [artifact.version for artifact in versions] == ["v0", "v1"]
     for artifact, model in zip(versions, models, strict=True):
-        loaded = joblib.load(f"{artifact.download()}/model.joblib")
+        artifact.download(root=str(tmp_path / artifact.version))
+        loaded = joblib.load(tmp_path / artifact.version / "model.joblib")
         assert np.array_equal(loaded.coef_, model.coef_)
 
 
