@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from runhaven import saving
+from runhaven import launched, saving
 from runhaven._alert import Alerts
 from runhaven._artifact_calls import ArtifactCalls
 from runhaven._config import Config
@@ -347,7 +347,7 @@ class Run(ArtifactCalls, WatchCalls):
     @property
     def is_left_over(self) -> bool:
         """Whether an adapter opened the run for a training that is over; the next `init()` ends it."""
-        return bool(self.opened_by) and self._outcome is not None
+        return self.opened_by not in ("", launched.OPENED_BY) and self._outcome is not None
 
     def join(self, exit_code: int | None = None) -> None:
         """End the run; W&B's old name for `finish`."""

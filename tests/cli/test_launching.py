@@ -119,6 +119,22 @@ def test_the_command_line_comes_before_the_script(tmp_path):
     assert "--id other" in done.stderr
 
 
+def test_trainings_one_after_another_share_the_run(tmp_path):
+    """Several trainings through adapters, in a script that opens no run, are one run."""
+    script(
+        tmp_path,
+        "from runhaven.adapter import Adapter\n"
+        "for at in range(3):\n"
+        "    adapter = Adapter('SomeCallback')\n"
+        "    adapter.begin()\n"
+        "    adapter.run.log({'at': at})\n"
+        "    adapter.note_outcome(has_failed=False)\n",
+    )
+    launch("train.py", cwd=tmp_path)
+
+    assert [row["at"] for row in only_run().scan_history()] == [0, 1, 2]
+
+
 def test_a_second_run_of_a_script_is_its_own(tmp_path):
     """After `finish()`, the script's next `init()` opens a run as ever."""
     script(
