@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -507,7 +506,7 @@ def test_options_that_shut_a_python(line, expected):
 
 def test_the_interpreter_of_a_script(tmp_path):
     """A first line names it: by path, by `env`, or, where a path has spaces, as installers write it; a shell is none."""
-    python = re.sub(r"\d.*", "", sys.executable)
+    python = str(Path(sys.executable).with_name("python"))
     lines = {
         f"#!{python} -u\n": python,
         "#!/usr/bin/env -S python3\n": "python3",
