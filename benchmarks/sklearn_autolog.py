@@ -53,6 +53,8 @@ def measure(tracker: str, count: int) -> dict[str, float]:
     X, y = load_iris(return_X_y=True)
     models = [DecisionTreeClassifier(max_depth=1 + n % 3) if n % 2 else Ridge(alpha=n + 1) for n in range(count + 4)]
     with tempfile.TemporaryDirectory() as folder:
+        # MLflow puts files where the process stands.
+        os.chdir(folder)
         finish = begin(tracker, folder)
         for model in models[:4]:
             model.fit(X, y)
