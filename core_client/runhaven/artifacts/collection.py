@@ -366,8 +366,15 @@ def collections(store: Path, *, is_strict: bool = False) -> Iterator[Collection]
     except OSError:
         return
     for name in names:
+        if _is_being_made(root / name):
+            continue
         with contextlib.suppress(*() if is_strict else (StoreError, KeyError)):
             facts = note.read(root / name / "collection.json")
             place = Place(facts["entity"], facts["project"], facts.get("first_name", facts["name"]))
             if place.directory == name and "home" not in facts:
                 yield Collection(store, place)
+
+
+def _is_being_made(directory: Path) -> bool:
+    """Whether a collection has nothing yet, not even its facts: these come first, and within a moment."""
+    return not (directory / "collection.json").exists() and not any(directory.glob("[!.]*"))

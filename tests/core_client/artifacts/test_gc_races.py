@@ -99,6 +99,18 @@ def test_a_killed_collection_loses_nothing(run, store, blobs, folder):
     assert not check_store(runhaven.Api().artifact("me/p/again:v0").manifest, blobs)
 
 
+def test_an_artifact_that_is_being_made_stops_nothing(run, store, dying, folder):
+    """A directory that waits for its facts keeps no waste alive; one whose facts are lost does, since its versions name what nobody then knows."""
+    artifact = Artifact("data", "dataset")
+    artifact.add_dir(folder)
+    run.log_artifact(artifact).wait()
+    (store / "artifacts" / "other-0123456789ab").mkdir()
+
+    assert [path.name for path, _ in collecting.find(Store(store)).blobs] == [dying.sha256]
+    next((store / "artifacts").glob("data-*/collection.json")).unlink()
+    assert "collection.json cannot be read" in collecting.find(Store(store)).stays
+
+
 def test_collecting_beside_a_writer(store, tmp_path):
     """While two processes collect waste without a pause, a writer that reuses what is dying never gets a version that is not whole."""
     stop = tmp_path / "stop"
