@@ -150,8 +150,10 @@ class Tool:
         make(self.data)
         words = [sys.executable, "-c", CHILD, name, str(self.root), str(self.data)]
         environment = os.environ | {"PYTHONWARNINGS": "ignore"}
+        # A pipe that nobody reads stops a tool that reports its progress.
+        self._errors = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True, env=environment
         )
         self.is_there = self._read() == "ready"
 
@@ -174,8 +176,10 @@ class Tool:
         return None if cost is None else cost | {"disk": (used(self.root) - before) / MIB}
 
     def close(self) -> str:
-        _, errors = self._process.communicate()
-        return errors
+        self._process.communicate()
+        with self._errors as errors:
+            errors.seek(0)
+            return errors.read()
 
 
 def used(folder: Path) -> int:

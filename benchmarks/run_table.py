@@ -5,7 +5,7 @@
     python benchmarks/run_table.py --url postgresql+psycopg://user@host/empty_database
 
 The store is made of real journals. Beside it, in the same run, stands the least that a tool without an index does: one
-JSON file a run, opened and parsed for every question. Wall times are medians; the CPU time is this process's.
+JSON file a run, opened and parsed for every question. Medians; the CPU time is that of all processes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import random
+import resource
 import statistics
 import tempfile
 import time
@@ -89,13 +90,18 @@ def scan(plain: Path) -> list[Any]:
     return sorted(found, key=lambda run: -run["summary"]["val/acc"])[:100]
 
 
+def cpu_s() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
 def show(label: str, target_ms: float | None, work: Callable[[], Any], *, times: int = 1) -> Any:
     walls, cpus, found = [], [], None
     for _ in range(times):
-        wall, cpu = time.perf_counter(), time.process_time()
+        wall, cpu = time.perf_counter(), cpu_s()
         found = work()
         walls.append((time.perf_counter() - wall) * 1e3)
-        cpus.append((time.process_time() - cpu) * 1e3)
+        cpus.append((cpu_s() - cpu) * 1e3)
     target = f"{target_ms:8,.0f}" if target_ms else " " * 8
     print(f"{label:46}{statistics.median(walls):10,.1f}{statistics.median(cpus):10,.1f}{target}")
     return found
@@ -123,10 +129,11 @@ def main() -> None:
         def change() -> None:
             write_session(changed, f"{next(sessions):012x}-aaaaaa", options.fields, random.Random(1))
 
-        change()
-        show("look again, one run changed", 50, catalogue.sync)
-        os.utime(changed.journal, (1_700_000_001, 1_700_000_001))
-        catalogue.sync()
+        for time_s in range(1_700_000_001, 1_700_000_006):
+            change()
+            show("look again, one run changed", 50, catalogue.sync)
+            os.utime(changed.journal, (time_s, time_s))
+            catalogue.sync()
 
         def rows(records: list[Record]) -> list[list[Any]]:
             return [[*list(run.config.values())[:COLUMNS], *list(run.summary.values())[:COLUMNS]] for run in records]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from runhaven.catalogue import schema
+from runhaven.catalogue import ahead, schema
 from runhaven.catalogue.filters import matches, ordered
 from runhaven.catalogue.looking import Look
 from runhaven.catalogue.place import Place, catalogue_path, is_broken, is_busy, is_unusable, remove_database
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from runhaven.catalogue.looking import Followed
     from runhaven.catalogue.query import Order
-    from runhaven.catalogue.writing import Reading
+    from runhaven.catalogue.record import Reading
     from runhaven.store.layout import Store
 
 _READ_AT_ONCE = 500
@@ -177,15 +177,14 @@ class Catalogue:
             self._load(connection)
         seen = self._seen
         look = Look(self._store, known=seen)
-        gone = [ulid for ulid in seen if ulid not in look.times]
-        stale = [ulid for ulid, time in look.times.items() if seen.get(ulid) != time]
-        stale = [ulid for ulid in stale if not look.is_as_seen(ulid, seen.get(ulid))]
+        gone = list(seen.keys() - look.times.keys())
+        differ = sorted(ulid for ulid, _ in look.times.items() - seen.items())
+        stale = [ulid for ulid in differ if not look.is_as_seen(ulid, seen.get(ulid))]
         self._write([], gone)
         with _no_collection() if len(stale) > _READ_AT_ONCE else contextlib.nullcontext():
-            for at in range(0, len(stale), _READ_AT_ONCE):
-                readings = {ulid: look.read(ulid, self._followed) for ulid in stale[at : at + _READ_AT_ONCE]}
-                lost = [ulid for ulid, reading in readings.items() if reading is None and ulid in seen]
-                self._write([reading for reading in readings.values() if reading is not None], lost)
+            for batch in ahead.readings(look, stale, self._followed):
+                lost = [ulid for ulid, reading in batch.items() if reading is None and ulid in seen]
+                self._write([reading for reading in batch.values() if reading is not None], lost)
         return len(stale)
 
     def _load(self, connection: sa.Connection) -> None:

@@ -8,8 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runhaven.catalogue.record import record_of
-from runhaven.catalogue.writing import Reading
+from runhaven.catalogue.record import Reading, record_of
 from runhaven.errors import StoreError
 from runhaven.platform.process import is_alive
 from runhaven.sealed.seal import open_sealed

@@ -235,3 +235,15 @@ class Record:
     def __repr__(self) -> str:
         """Show name and path."""
         return f"<Record {self.name} {self.entity}/{self.project}/{self.id}>"
+
+
+class Reading(NamedTuple):
+    """A run as it was found.
+
+    Attributes:
+        seen: What its files looked like; 0 when it has to be read again.
+        record: What they say.
+    """
+
+    seen: int
+    record: Record

@@ -15,21 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from runhaven.catalogue.field import Cell
+    from runhaven.catalogue.record import Reading
 
 _AT_ONCE = 500
 _TEXTS = ("id", "entity", "project", "name", "user", "host", "group", "job_type")
-
-
-class Reading(NamedTuple):
-    """A run as it was found.
-
-    Attributes:
-        seen: What its files looked like; 0 when it has to be read again.
-        record: What they say.
-    """
-
-    seen: int
-    record: Record
 
 
 class _Held(NamedTuple):
@@ -148,7 +137,7 @@ class Writer:
         for table, rows in self._inserts.items():
             if rows:
                 insert(self._connection, table, rows)
-        self._drop_unused({key for key, _ in self._deletes})
+        self._drop_unused({key for key, _ in self._deletes} - {key for key, *_ in self._inserts.get(schema.fields, ())})
         self._inserts, self._deletes = {}, []
 
     def _drop_unused(self, touched: set[int]) -> None:

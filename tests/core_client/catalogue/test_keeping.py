@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runhaven.catalogue import record, schema
+from runhaven.catalogue import ahead, looking, record, schema
 from runhaven.catalogue.index import Catalogue
 from runhaven.catalogue.place import catalogue_path
 from runhaven.platform.process import _start_time, identity
@@ -309,6 +309,41 @@ def test_two_indexers_at_once_agree(many, open_catalogue, url):
     shared = dump(catalogue)
     catalogue.rebuild()
     assert dump(catalogue) == shared
+
+
+DIES = """
+from runhaven.catalogue import ahead
+count = 0
+def dump(*arguments):
+    global count
+    count += 1
+    assert count < 3
+    kept(*arguments)
+kept, ahead.pickle.dump = ahead.pickle.dump, dump
+ahead.serve()
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "left"), [(ahead._PROGRAM, 0), (DIES, 151 - 80), ("raise SystemExit", 151), ("print('odd')", 151)]
+)
+def test_a_second_process_reads_what_one_would(many, open_catalogue, monkeypatch, program, left):
+    """Many runs are read by two processes, running ones among them, to the same tables; if the second dies or talks nonsense, the first reads on."""
+    many.add("open", exit_code=None, process=asdict(identity()))
+    expected = dump(open_catalogue())
+    monkeypatch.setattr(ahead, "_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(ahead, "_AT_ONCE", 40)
+    monkeypatch.setattr(ahead, "_PROGRAM", program)
+    here: list[str] = []
+    read = looking.Look.read
+    monkeypatch.setattr(looking.Look, "read", lambda look, ulid, known: here.append(ulid) or read(look, ulid, known))
+    catalogue = open_catalogue()
+    catalogue.rebuild()
+
+    assert len(here) == left
+    assert dump(catalogue) == expected
+    catalogue.sync()
+    assert dump(catalogue) == expected
 
 
 @pytest.mark.parametrize("has_orjson", [True, False])
