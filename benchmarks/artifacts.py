@@ -151,7 +151,7 @@ class Tool:
         words = [sys.executable, "-c", CHILD, name, str(self.root), str(self.data)]
         environment = os.environ | {"PYTHONWARNINGS": "ignore"}
         # A pipe that nobody reads stops a tool that reports its progress.
-        self._errors = tempfile.TemporaryFile("w+")
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the tool
         self._process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True, env=environment
         )
