@@ -43,8 +43,9 @@ class WatchCalls:
             exclude: Patterns of names to leave out.
             when: "step" looks when an optimizer steps, "backward" when a gradient is accumulated: for an
                 optimizer that steps within the backward pass, or one that is no `torch.optim.Optimizer`.
-            exact: True counts every element; by default, tensors from 16.8 M elements on are sampled unless they
-                are embeddings. Norms are always of every element.
+            exact: True counts every element, False a sample of each tensor of more than 262,144 elements unless it
+                is an embedding; by default, a model is sampled from 33.5 M trained elements on. Norms are always of
+                every element.
             max_tensors: Of how many tensors histograms are kept; norms are kept of all.
 
         Raises:

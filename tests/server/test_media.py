@@ -30,7 +30,7 @@ def unpacked(data: bytes):
     at = 4 + length
     for entry in json.loads(data[4:at])["series"]:
         place, n, m = at + entry["offset"], entry["n"], entry["m"]
-        shapes = [("<f8", n), ("<u4", n + 1), ("<u4", n), *[("<f8", n)] * 4]
+        shapes = [("<f8", n), ("<u4", n + 1), ("<u4", n), *[("<f8", n)] * 5]
         shapes += [("<u2", m) if entry["kind"] == "log" else ("<f8", m + n), ("<f4", m)]
         columns = []
         for kind, count in shapes:
@@ -157,13 +157,15 @@ class Captured:
     """What `watch()` hands to a run."""
 
     def __init__(self, step: int) -> None:
+        self.step = step
         self.counts = {1000: 5, 1016: step + 1, 3048: 2, 0: 1, 2044: int(step == 3)}
 
     def is_ready(self) -> bool:
         return True
 
     def read(self):
-        return [{"gradients/w": log_histogram.encode(log_histogram.from_counts(self.counts))}]
+        cell = log_histogram.encode(log_histogram.from_counts(self.counts))
+        return [{"gradients/w": cell | ({"is_sampled": True, "size": 1000} if self.step == 9 else {})}]
 
 
 def logged_codes(run, steps):
@@ -186,7 +188,9 @@ def test_histograms_over_the_logarithm_add_up_exactly(client):
     assert codes[:3].tolist() == [3048, 1000, 1016]
     assert (sizes.tolist(), zeros.sum(), nan.tolist()[3], nan.sum()) == ([1] * 10, 10, 1, 1)
     assert first.tolist() == list(range(0, 31, 3))
+    assert (whole[7].tolist()[:4], whole[7].tolist()[9]) == ([9, 10, 11, 13], 1000)
     assert merged[2].tolist() == [3, 3, 3, 1]
+    assert merged[7].tolist()[0] == 9 + 10 + 11
     assert merged[0].tolist() == [2, 5, 8, 9]
     assert merged[-1].sum() == counts.sum()
     assert merged[-1][2] == 1 + 2 + 3

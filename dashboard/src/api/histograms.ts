@@ -15,6 +15,8 @@ export interface Histograms extends SeriesRef {
   nan: Float64Array;
   inf: Float64Array;
   negInf: Float64Array;
+  /** How many numbers there are; more than the row counts where they are a sample. */
+  size: Float64Array;
   /** Codes of the bins, or edges: one more than bins in each row. */
   places: Uint16Array | Float64Array;
   counts: Float32Array;
@@ -32,6 +34,7 @@ export const decodeHistograms = (data: ArrayBuffer): Histograms[] =>
     nan: columns.take(Float64Array, n),
     inf: columns.take(Float64Array, n),
     negInf: columns.take(Float64Array, n),
+    size: columns.take(Float64Array, n),
     places: series.kind === 'log' ? columns.take(Uint16Array, m) : columns.take(Float64Array, m + n),
     counts: columns.take(Float32Array, m),
   }));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { decodeHistograms, type Histograms } from '../api/histograms';
-import { bounds, eachBin, masses, totals, valueAxis, valueTicks } from './distribution';
+import { bounds, eachBin, masses, sampled, totals, valueAxis, valueTicks } from './distribution';
 import { edges, heatMap, ridges } from './heat';
 import { cells } from './strip';
 
@@ -11,7 +11,7 @@ function ofCodes(rows: [number, number][][], extra: Partial<Histograms> = {}): H
   rows.forEach((row) => first.push(first.at(-1)! + row.length));
   return {
     run: 'r', stream: '', key: 'k', kind: 'log', step: Float64Array.from(rows.keys()), first: Uint32Array.from(first), merged: new Uint32Array(rows.length).fill(1),
-    zeros: none(rows.length), nan: none(rows.length), inf: none(rows.length), negInf: none(rows.length),
+    zeros: none(rows.length), nan: none(rows.length), inf: none(rows.length), negInf: none(rows.length), size: none(rows.length),
     places: Uint16Array.from(rows.flat().map(([code]) => code)), counts: Float32Array.from(rows.flat().map(([, count]) => count)), ...extra,
   };
 }
@@ -75,6 +75,7 @@ test('equal bins have the edges that were logged', () => {
 test('what is not finite is told apart', () => {
   const one = ofCodes([[[codeOf(1), 3]]], { nan: Float64Array.of(2), negInf: Float64Array.of(1) });
   expect(totals(one, 0)).toEqual({ finite: 3, zeros: 0, nonfinite: 3 });
+  expect([6, 60].map((size) => sampled({ ...one, size: Float64Array.of(size) }, 0))).toEqual([false, true]);
 });
 
 describe('a heat map', () => {
@@ -105,17 +106,17 @@ test('ridges are the first, the last and those between, of the same area', () =>
 test('a reply is decoded where it lies', () => {
   const text = JSON.stringify({ series: [{ run: 'r', stream: '', key: 'k', kind: 'log', n: 1, m: 2, offset: 0 }] });
   const length = text.length + ((8 - ((4 + text.length) % 8)) % 8);
-  const data = new ArrayBuffer(4 + length + 8 * 9);
+  const data = new ArrayBuffer(4 + length + 8 * 10);
   new DataView(data).setUint32(0, length, true);
   new Uint8Array(data, 4).set(new TextEncoder().encode(text.padEnd(length)));
   const at = 4 + length;
   new Float64Array(data, at, 1)[0] = 7;
   new Uint32Array(data, at + 8, 2)[1] = 2;
-  new Float64Array(data, at + 24, 4).set([1, 2, 3, 4]);
-  new Uint16Array(data, at + 56, 2).set([5, 6]);
-  new Float32Array(data, at + 64, 2).set([8, 9]);
+  new Float64Array(data, at + 24, 5).set([1, 2, 3, 4, 100]);
+  new Uint16Array(data, at + 64, 2).set([5, 6]);
+  new Float32Array(data, at + 72, 2).set([8, 9]);
   const [one] = decodeHistograms(data);
-  expect([one!.step[0], one!.first[1], one!.negInf[0], ...one!.places, ...one!.counts]).toEqual([7, 2, 4, 5, 6, 8, 9]);
+  expect([one!.step[0], one!.first[1], one!.negInf[0], one!.size[0], ...one!.places, ...one!.counts]).toEqual([7, 2, 4, 100, 5, 6, 8, 9]);
 });
 
 test('a strip has no colour where readings are missing', () => {

@@ -124,3 +124,9 @@ export function totals(from: Histograms, row: number): { finite: number; zeros: 
   eachBin(from, row, (_low, _high, count) => (finite += count));
   return { finite, zeros: from.zeros[row]!, nonfinite: from.nan[row]! + from.inf[row]! + from.negInf[row]! };
 }
+
+/** Whether a row counts a sample of the numbers; counts come as singles, which are not exact above 2^24. */
+export function sampled(from: Histograms, row: number): boolean {
+  const { finite, nonfinite } = totals(from, row);
+  return finite + nonfinite < 0.999 * from.size[row]!;
+}

@@ -25,7 +25,7 @@ class BackwardTrigger:
         self._handles: dict[int, Any] = {}
         self._rounds = 0
         self._seen: dict[int, int] = {}
-        self._labels: dict[int, tuple[int, str, bool]] = {}
+        self._labels: dict[int, tuple[int, str, int]] = {}
         self._capture: Capture | None = None
         self._is_extra = False
         self._find()
@@ -43,8 +43,8 @@ class BackwardTrigger:
 
     def _find(self) -> None:
         """Hook the parameters that are trained now."""
-        for place, name, parameter, is_exact in self._watcher.watched():
-            self._labels[id(parameter)] = place, name, is_exact
+        for place, name, parameter, sample in self._watcher.watched():
+            self._labels[id(parameter)] = place, name, sample
             hookable: Any = parameter
             handle = self._handles.get(id(parameter))
             is_hooked = handle is not None and handle.id in (hookable._post_accumulate_grad_hooks or {})  # noqa: SLF001
@@ -76,9 +76,9 @@ class BackwardTrigger:
             self._find()
 
     def _look(self, capture: Capture, parameter: torch.nn.Parameter) -> None:
-        place, name, is_exact = self._labels[id(parameter)]
+        place, name, sample = self._labels[id(parameter)]
         for kind in self._watcher.options.kinds:
-            self._watcher.look(capture, kind, [Watched(place, name, parameter, is_exact)])
+            self._watcher.look(capture, kind, [Watched(place, name, parameter, sample)])
         if all(len(held) == len(self._handles) for held in capture.held.values()):
             self._end()
 

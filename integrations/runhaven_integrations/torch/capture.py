@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from runhaven_integrations.torch.counting import count_codes, look_through, numbers_of, sample
+from runhaven_integrations.torch.counting import by_code, count, look_through, numbers_of
+from runhaven_integrations.torch.sampling import sample
 from runhaven_integrations.torch.totals import Totals, unscaled
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     OnRead = Callable[[str, dict[str, LogHistogram]], None]
     OnSkips = Callable[[int], dict[str, Any]]
 
-SAMPLED_FROM = 1 << 24
 CHANGES, WEIGHTS = "changes", "weights"
 
 
@@ -164,16 +164,18 @@ class _Batch:
         # The tensors themselves are let go: their memory is the training's.
         self._parts = [part._replace(tensor=part.tensor[:0]) for part in parts]
         flats = [part.tensor for part in parts]
-        is_whole = [is_exact or part.is_exact or part.tensor.numel() < SAMPLED_FROM for part in parts[:room]]
-        is_whole += [False] * (len(parts) - len(is_whole))
-        sums, counts = look_through(flats, is_whole)
-        # On a host, the norm tells at once where every number has to be looked at.
-        is_bad = ~sums.isfinite() if sums.device.type == "cpu" else torch.zeros(len(parts), dtype=torch.bool)
-        self._sampled: set[str] = set()
-        for place, bad in enumerate(numbers_of(is_bad)[:room]):
-            if not is_whole[place]:
-                counts[place] = count_codes(flats[place] if bad else sample(flats[place]).reshape(-1))
-                self._sampled |= set() if bad else {parts[place].name}
+        self._sizes = [part.tensor.numel() + part.zeros for part in parts]
+        sampled = {} if is_exact else {place: part.blocks for place, part in enumerate(parts[:room]) if part.blocks}
+        sums, counts = look_through(flats, [place < room and place not in sampled for place in range(len(parts))])
+        if sampled:
+            # On a host, the norm tells at once where every number has to be looked at.
+            is_bad = numbers_of(~sums.isfinite()) if sums.device.type == "cpu" else [False] * len(parts)
+            counts |= count(
+                {
+                    place: flats[place] if is_bad[place] else sample(flats[place], blocks)
+                    for place, blocks in sampled.items()
+                }
+            )
         self._squares = _to_host(sums)
         self._counts = dict(zip(counts, _to_hosts(list(counts.values())), strict=True))
         self._scale = None if scale is None else _to_host(scale.detach().reshape(-1))
@@ -181,7 +183,7 @@ class _Batch:
     def totals(self) -> Totals:
         scale = 1.0 if self._scale is None else numbers_of(self._scale)[0]
         sums = numbers_of(self._squares)
-        totals = Totals(sampled=self._sampled)
+        totals = Totals()
         for place, (part, square) in enumerate(zip(self._parts, sums, strict=True)):
             totals.places[part.name] = part.place
             totals.squares[part.name] = square / scale**2
@@ -189,8 +191,9 @@ class _Batch:
             if part.ranks:
                 totals.partial.add(part.name)
             if place in self._counts:
-                counts = self._counts[place]
+                counts = by_code(self._counts[place])
                 totals.counts[part.name] = counts if scale == 1.0 else unscaled(counts, scale)
+                totals.sizes[part.name] = self._sizes[place]
         return totals
 
 

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from runhaven_integrations.torch.counting import sample, split, squares
+from runhaven_integrations.torch.counting import split, squares
+from runhaven_integrations.torch.sampling import BLOCK, blocks_in, pick
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runhaven_integrations.torch.part import Part
 
-BLOCKS = 64
-BLOCK = 64
-SAMPLE = BLOCKS * BLOCK
+SAMPLE = 1 << 12
 
 
 class Change:
@@ -35,7 +34,8 @@ class Change:
         self.sharded = {part.name for part in parts if part.ranks}
         self.scales = [1.0] * len(whole) + [part.tensor.numel() / SAMPLE for part in sampled]
         self._whole = [part.tensor for part in whole]
-        self._sampled = [sample(part.tensor, BLOCKS, BLOCK) for part in sampled]
+        rows = [blocks_in(part.tensor) for part in sampled]
+        self._sampled = [(each, pick(each, SAMPLE // BLOCK)) for each in rows]
         self._before = self._look()
 
     def measure(self) -> torch.Tensor:
@@ -45,7 +45,8 @@ class Change:
         return torch.stack([self._squares(changed), self._squares(now)])
 
     def _look(self) -> list[torch.Tensor]:
-        return [torch.cat(flats) for flats in (self._whole, self._sampled) if flats]
+        samples = [rows.index_select(0, picked) for rows, picked in self._sampled]
+        return [torch.cat(flats) for flats in (self._whole, samples) if flats]
 
     def _squares(self, looked: Sequence[torch.Tensor]) -> torch.Tensor:
         found: list[torch.Tensor] = []

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from runhaven.log_histogram import CODES
+from runhaven.log_histogram import CODES, NEGATIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-CHUNK = 1 << 18
+CHUNK = 1 << 19
 DEVICE_CHUNK = 1 << 24
 SMALL = 1 << 12
 PACKED = 64
-BLOCKS = 16
-BLOCK = 4096
-_MASK = CODES - 1
 _LAST_FINITE = 2039
 _INFINITY = 2040
 _DOUBLE_BIAS = 8 * (1023 - 127)
@@ -34,33 +32,19 @@ def look_through(
         is_counted: Of which of them to count the codes, too.
 
     Returns:
-        The sums of the squares in double precision, and by their place the counts of the 4096 codes.
+        The sums of the squares in double precision, and by their place what `count` returns.
     """
-    if flats[0].device.type == "cpu":
-        return _look_through_on_host(flats, is_counted)
-    counts = {place: count_codes(flat) for place, flat in enumerate(flats) if is_counted[place]}
-    return torch.stack([norm.to(torch.float64) for norm in _norms(flats)]).square_(), counts
-
-
-def _look_through_on_host(
-    flats: Sequence[torch.Tensor], is_counted: Sequence[bool]
-) -> tuple[torch.Tensor, dict[int, torch.Tensor]]:
-    """Take each piece's norm just before its codes, so that it comes from the memory once.
-
-    Pieces add up in double precision: in single precision, 64 million numbers would lose half a per cent.
-    """
-    counts: dict[int, torch.Tensor] = {}
-    small = [place for place, flat in enumerate(flats) if flat.numel() <= SMALL]
-    places, norms = list(small), list(_norms([flats[place] for place in small]))
-    for place, flat in enumerate(flats):
-        for piece in pieces(flat, CHUNK) if flat.numel() > SMALL else ():
-            places.append(place)
-            norms += _norms([piece])
-            if is_counted[place]:
-                part = _count(piece)
-                counts[place] = counts[place].add_(part) if place in counts else part
-    counts |= _count_small({place: flats[place] for place in small if is_counted[place]})
-    sums = torch.stack([norm.to(torch.float64) for norm in norms]).square_()
+    if flats[0].device.type != "cpu":
+        counts = count({place: flat for place, flat in enumerate(flats) if is_counted[place]})
+        return torch.stack([norm.to(torch.float64) for norm in _norms(flats)]).square_(), counts
+    # Each piece's norm just before its codes, so that it comes from the memory once. Pieces add up in double precision:
+    # in single precision, 64 million numbers would lose half a per cent.
+    counts, places, norms = {}, [], []
+    for load in _loads(dict(enumerate(flats))):
+        places += [place for place, _ in load]
+        norms += _norms([piece for _, piece in load])
+        _count_load([(place, piece) for place, piece in load if is_counted[place]], counts)
+    sums = torch.stack(norms).to(torch.float64).square_()
     return torch.zeros(len(flats), dtype=torch.float64).index_add_(0, torch.tensor(places), sums), counts
 
 
@@ -78,76 +62,96 @@ def _norms(flats: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
     return torch._foreach_norm(list(flats), 2, narrow) if kinds else ()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 
 
-def count_codes(flat: torch.Tensor) -> torch.Tensor:
-    """Return how often each of the 4096 codes occurs in a flat tensor, on its device."""
-    is_host = flat.device.type == "cpu"
-    counts: torch.Tensor | None = None
-    for piece in pieces(flat, CHUNK if is_host else DEVICE_CHUNK):
-        # bincount() would wait for the device to learn the greatest code.
-        part = _count(piece) if is_host else torch.histc(_codes(piece).int(), CODES, 0, CODES).long()
-        counts = part if counts is None else counts.add_(part)
-    assert counts is not None, "there is one piece at least"
+def count(flats: Mapping[int, torch.Tensor]) -> dict[int, torch.Tensor]:
+    """Return how often each of the 4096 codes occurs in flat tensors of one device, as `by_code` takes it."""
+    counts: dict[int, torch.Tensor] = {}
+    if all(flat.device.type == "cpu" for flat in flats.values()):
+        for load in _loads(flats):
+            _count_load(load, counts)
+        return counts
+    for place, flat in flats.items():
+        for piece in pieces(flat, DEVICE_CHUNK):
+            # bincount() would wait for the device to learn the greatest code.
+            _add(counts, place, torch.histc(_signed(piece).int().add_(NEGATIVE), CODES, 0, CODES).long())
     return counts
 
 
-def _count(piece: torch.Tensor) -> torch.Tensor:
-    return torch.bincount(_single_codes(piece) if piece.dtype is torch.float32 else _codes(piece), minlength=CODES)
+def by_code(counts: torch.Tensor) -> torch.Tensor:
+    """Return the counts in the order of the codes; they are made with those of negative numbers first."""
+    return counts.roll(NEGATIVE)
 
 
-def _count_small(flats: Mapping[int, torch.Tensor]) -> dict[int, torch.Tensor]:
-    """Count many small tensors at once: each in a range of codes of its own."""
-    found: dict[int, torch.Tensor] = {}
-    kinds: dict[torch.dtype, list[int]] = {}
+def _loads(flats: Mapping[int, torch.Tensor]) -> Iterator[list[tuple[int, torch.Tensor]]]:
+    """Yield what is looked at together: many small tensors of a kind, or a piece of a large one that a cache holds."""
+    small: dict[torch.dtype, list[tuple[int, torch.Tensor]]] = {}
     for place, flat in flats.items():
-        kinds.setdefault(flat.dtype, []).append(place)
-    for places in kinds.values():
-        for start in range(0, len(places), PACKED):
-            some = places[start : start + PACKED]
-            sizes = [flats[place].numel() for place in some]
-            offsets = torch.arange(0, len(some) * CODES, CODES, dtype=torch.int32)
-            starts = offsets.repeat_interleave(torch.tensor(sizes), output_size=sum(sizes))
-            codes = _codes(torch.cat([flats[place] for place in some])).to(torch.int32).add_(starts)
-            counts = torch.bincount(codes, minlength=len(some) * CODES).view(-1, CODES)
-            found |= zip(some, counts.unbind(), strict=True)
-    return found
+        if flat.numel() <= SMALL:
+            small.setdefault(flat.dtype, []).append((place, flat))
+            continue
+        for piece in pieces(flat, CHUNK):
+            yield [(place, piece)]
+    for of_kind in small.values():
+        for start in range(0, len(of_kind), PACKED):
+            yield of_kind[start : start + PACKED]
+
+
+def _count_load(load: Sequence[tuple[int, torch.Tensor]], counts: dict[int, torch.Tensor]) -> None:
+    """Count the codes of a load's pieces at once, each in a range of its own, and add them to those of their tensors."""
+    if not load:
+        return
+    pieces = [piece for _, piece in load]
+    flat = pieces[0] if len(load) == 1 else torch.cat(pieces)
+    codes = _signed(flat, out=_scratch.codes()[: flat.numel()])
+    codes.add_(NEGATIVE if len(load) == 1 else _starts(tuple(piece.numel() for piece in pieces)))
+    found = torch.bincount(codes, minlength=len(load) * CODES).view(-1, CODES)
+    for (place, _), part in zip(load, found.unbind(), strict=True):
+        _add(counts, place, part)
+
+
+@functools.lru_cache(maxsize=16)
+def _starts(sizes: tuple[int, ...]) -> torch.Tensor:
+    """Return for each number of some pieces what its code is counted from."""
+    starts = torch.arange(NEGATIVE, len(sizes) * CODES, CODES, dtype=torch.int32)
+    return starts.repeat_interleave(torch.tensor(sizes), output_size=sum(sizes))
+
+
+def _add(counts: dict[int, torch.Tensor], place: int, part: torch.Tensor) -> None:
+    counts[place] = counts[place].add_(part) if place in counts else part
 
 
 class _Scratch(threading.local):
-    """Room for the codes of one chunk that stays in the cache; fresh pages cost as much as the counting."""
+    """Room for the codes of one chunk, for each thread; fresh pages cost as much as the counting."""
 
-    def __init__(self) -> None:
-        self.wide = torch.empty(CHUNK, dtype=torch.int32)
-        self.narrow = torch.empty(CHUNK, dtype=torch.int16)
+    _codes: Any = None
 
-
-_scratch: _Scratch | None = None
-
-
-def _single_codes(chunk: torch.Tensor) -> torch.Tensor:
-    """Return the codes of a chunk in half of its width; valid until the next call on this thread."""
-    global _scratch  # noqa: PLW0603 - made when the first large tensor comes
-    if _scratch is None:
-        _scratch = _Scratch()
-    size = chunk.numel()
-    wide, narrow = _scratch.wide[:size], _scratch.narrow[:size]
-    torch.bitwise_right_shift(chunk.view(torch.int32), 20, out=wide)
-    return narrow.copy_(wide).bitwise_and_(_MASK)
+    def codes(self) -> Any:
+        if self._codes is None:
+            self._codes = torch.empty(CHUNK, dtype=torch.int32)
+        return self._codes
 
 
-def _codes(chunk: torch.Tensor) -> torch.Tensor:
-    if chunk.dtype == torch.bfloat16:
-        return (chunk.view(torch.int16) >> 4).bitwise_and_(_MASK)
-    if chunk.dtype == torch.float64:
-        return _double_codes(chunk)
-    return (chunk.float().view(torch.int32) >> 20).bitwise_and_(_MASK)
+_scratch = _Scratch()
 
 
-def _double_codes(chunk: torch.Tensor) -> torch.Tensor:
-    bits = chunk.view(torch.int64) >> 49
+def _signed(flat: torch.Tensor, *, out: torch.Tensor | None = None) -> torch.Tensor:
+    """Return codes as signed integers of 12 bits: what an arithmetic shift leaves of the number."""
+    if flat.dtype == torch.float32:
+        return torch.bitwise_right_shift(flat.view(torch.int32), 20, out=out)
+    if flat.dtype == torch.bfloat16:
+        signed = flat.view(torch.int16) >> 4
+    elif flat.dtype == torch.float64:
+        signed = _signed_of_double(flat)
+    else:
+        signed = flat.float().view(torch.int32) >> 20
+    return signed if out is None else out.copy_(signed)
+
+
+def _signed_of_double(flat: torch.Tensor) -> torch.Tensor:
+    bits = flat.view(torch.int64) >> 49
     magnitude = (bits & 0x3FFF) - _DOUBLE_BIAS
     special = magnitude >= (2047 * 8 - _DOUBLE_BIAS)
     single = torch.where(special, magnitude - (2047 * 8 - _DOUBLE_BIAS) + _INFINITY, magnitude.clamp(0, _LAST_FINITE))
-    return single | ((bits < 0).long() << 11)
+    return single - NEGATIVE * (bits < 0)
 
 
 def pieces(flat: Any, size: int) -> Sequence[torch.Tensor]:
@@ -163,10 +167,3 @@ def split(flat: Any, sizes: list[int]) -> Sequence[torch.Tensor]:
 def numbers_of(tensor: Any) -> list[Any]:
     """Return the numbers of a tensor on the host."""
     return tensor.tolist()
-
-
-def sample(flat: torch.Tensor, blocks: int = BLOCKS, block: int = BLOCK) -> torch.Tensor:
-    """Return blocks of numbers from all over a large flat tensor, as rows; a view."""
-    gap = (flat.numel() - block) // (blocks - 1)
-    # An odd distance does not fall in step with rows whose length is a power of two.
-    return flat.as_strided((blocks, block), (gap - 1 + gap % 2, 1), flat.storage_offset())

@@ -57,7 +57,8 @@ def unwrap(model: torch.nn.Module) -> torch.nn.Module:
 
 
 def _wrapped(module: torch.nn.Module) -> torch.nn.Module | None:
-    is_torchs = type(module).__module__.partition(".")[0] == "torch"
-    attribute = _WRAPPERS.get(type(module).__name__) if is_torchs else None
-    inner: Any = None if attribute is None else getattr(module, attribute, None)
+    attribute = _WRAPPERS.get(type(module).__name__)
+    if attribute is None or type(module).__module__.partition(".")[0] != "torch":
+        return None
+    inner: Any = getattr(module, attribute, None)
     return inner if isinstance(inner, torch.nn.Module) else None

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+from runhaven_integrations.torch.sampling import share_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,7 +21,7 @@ class Part(NamedTuple):
         tensor: Its numbers, flat; a view wherever that is possible.
         zeros: How many zeros a sparse tensor leaves out.
         ranks: The processes over which the whole lies; none if it is all here.
-        is_exact: Whether to count all numbers even of a large tensor.
+        blocks: How many blocks of the numbers to count; 0 to count them all.
     """
 
     place: int
@@ -27,11 +29,18 @@ class Part(NamedTuple):
     tensor: torch.Tensor
     zeros: int = 0
     ranks: Sequence[int] = ()
-    is_exact: bool = True
+    blocks: int = 0
 
 
-def part_of(place: int, name: str, value: Any, *, is_exact: bool = True) -> Part | None:
-    """Return what of a tensor lies in this process; None if it holds no floating-point numbers that count here."""
+def part_of(place: int, name: str, value: Any, *, sample: int = 0) -> Part | None:
+    """Return what of a tensor lies in this process; None if it holds no floating-point numbers that count here.
+
+    Args:
+        place: The parameter's place in the model.
+        name: Its name.
+        value: The tensor.
+        sample: How many numbers to count of a tensor that has many more; 0 to count them all.
+    """
     tensor: Any = value.detach()
     ranks: Sequence[int] = ()
     if hasattr(tensor, "device_mesh"):
@@ -41,9 +50,10 @@ def part_of(place: int, name: str, value: Any, *, is_exact: bool = True) -> Part
         tensor = tensor.to_local() if is_first or not ranks else tensor.to_local().reshape(-1)[:0]
     if tensor.device.type == "meta":
         return None
+    blocks = share_of(sample, tensor.numel(), value.numel()) if sample and tensor.layout is torch.strided else 0
     tensor, zeros = _numbers(tensor)
     is_there = tensor.is_floating_point() and (tensor.numel() or zeros or ranks)
-    return Part(place, name, _flat(tensor), zeros, ranks, is_exact) if is_there else None
+    return Part(place, name, _flat(tensor), zeros, ranks, blocks) if is_there else None
 
 
 def _numbers(tensor: Any) -> tuple[Any, int]:

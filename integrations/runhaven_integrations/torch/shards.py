@@ -169,7 +169,7 @@ def pack(found: dict[str, Totals]) -> bytes:
             "squares": totals.squares,
             "places": {name: totals.places.get(name, 0) for name in totals.squares},
             "zeros": {name: totals.zeros.get(name, 0) for name in totals.squares},
-            "sampled": list(totals.sampled),
+            "sizes": {name: totals.sizes.get(name, 0) for name in totals.counts},
             "counted": list(totals.counts),
             "counts": torch.stack(list(totals.counts.values())).to_sparse() if totals.counts else None,
         }
@@ -188,7 +188,7 @@ def unpack(data: bytes) -> dict[str, Totals]:
             squares=of_kind["squares"],
             places=of_kind["places"],
             zeros=of_kind["zeros"],
-            sampled=set(of_kind["sampled"]),
+            sizes=of_kind["sizes"],
             counts=dict(zip(of_kind["counted"], of_kind["counts"].to_dense(), strict=True))
             if of_kind["counted"]
             else {},

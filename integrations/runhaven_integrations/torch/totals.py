@@ -28,7 +28,7 @@ class Totals:
         places: The tensor's place in the model.
         counts: How often each code occurs, of the tensors that have a histogram: int64, (4096,).
         zeros: How many more zeros there are, of sparse tensors.
-        sampled: The tensors of which a sample was counted.
+        sizes: How many numbers the tensors with a histogram have; more than were counted where a sample was.
         partial: The tensors of which not all shards are in it.
     """
 
@@ -36,7 +36,7 @@ class Totals:
     places: dict[str, int] = field(default_factory=dict[str, int])
     counts: dict[str, torch.Tensor] = field(default_factory=dict[str, torch.Tensor])
     zeros: dict[str, int] = field(default_factory=dict[str, int])
-    sampled: set[str] = field(default_factory=set[str])
+    sizes: dict[str, int] = field(default_factory=dict[str, int])
     partial: set[str] = field(default_factory=set[str])
 
     def add(self, other: Totals) -> None:
@@ -45,10 +45,9 @@ class Totals:
             self.squares[name] = self.squares.get(name, 0.0) + square
         for name, counts in other.counts.items():
             self.counts[name] = self.counts[name] + counts if name in self.counts else counts
-        for name, zeros in other.zeros.items():
-            self.zeros[name] = self.zeros.get(name, 0) + zeros
+        for own, others in ((self.zeros, other.zeros), (self.sizes, other.sizes)):
+            own.update({name: own.get(name, 0) + number for name, number in others.items()})
         self.places |= other.places
-        self.sampled |= other.sampled
         self.partial |= other.partial
 
     def whole(self) -> Totals:
@@ -108,8 +107,10 @@ class Totals:
         for name, codes, some, number in zip(names, pack(counts), specials, finite, strict=True):
             special = LogHistogram({}, *some)
             cell = cell_of(codes, special, finite=number + special.zeros)
-            marks = {"is_sampled": name in self.sampled, "is_partial": name in self.partial}
-            cells.append((cell | {mark: True for mark, holds in marks.items() if holds}, special))
+            size = self.sizes.get(name, 0)
+            cell |= {"is_sampled": True, "size": size} if size > cell["count"] else {}
+            cell |= {"is_partial": True} if name in self.partial else {}
+            cells.append((cell, special))
         return cells
 
 

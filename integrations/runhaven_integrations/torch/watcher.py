@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("runhaven")
 
+SAMPLED_FROM = 1 << 25
+SAMPLE = 1 << 16
+
 
 class Options(NamedTuple):
     """What to look at, and how often; see `Run.watch`."""
@@ -44,13 +47,13 @@ class Watched(NamedTuple):
         place: Its place in the model.
         name: Its name.
         parameter: The parameter.
-        is_exact: Whether all its elements are counted, however many.
+        sample: How many of its numbers are counted if it has many more; 0 for all.
     """
 
     place: int
     name: str
     parameter: torch.nn.Parameter
-    is_exact: bool
+    sample: int = 0
 
 
 class Watcher:
@@ -108,11 +111,18 @@ class Watcher:
         model = self._model()
         if model is None:
             return []
+        found = [(place, *each) for place, each in enumerate(named_parameters(model)) if self._is_wanted(each[0])]
+        sample = SAMPLE if self._is_sampled(parameter for _, _, parameter, _ in found) else 0
+        # Most rows of an embedding's gradient are zero: a sample would tell little of the others.
         return [
-            Watched(place, name, parameter, self.options.exact is True or isinstance(module, torch.nn.Embedding))
-            for place, (name, parameter, module) in enumerate(named_parameters(model))
-            if self._is_wanted(name)
+            Watched(place, name, parameter, 0 if isinstance(module, torch.nn.Embedding) else sample)
+            for place, name, parameter, module in found
         ]
+
+    def _is_sampled(self, parameters: Iterable[torch.nn.Parameter]) -> bool:
+        if self.options.exact is not None:
+            return not self.options.exact
+        return sum(each.numel() for each in parameters if each.requires_grad) >= SAMPLED_FROM
 
     def _is_wanted(self, name: str) -> bool:
         include, exclude = self.options.include, self.options.exclude
@@ -141,7 +151,7 @@ class Watcher:
     def _part(self, watched: Watched, kind: str) -> Part | None:
         value = watched.parameter.grad if kind == "gradients" else watched.parameter
         try:
-            return None if value is None else part_of(watched.place, watched.name, value, is_exact=watched.is_exact)
+            return None if value is None else part_of(watched.place, watched.name, value, sample=watched.sample)
         except Exception as error:
             name = watched.name
             self._run.notices.warn(f"watch() leaves out {name}: {error!r}.", about=f"watch {name}")

@@ -2,7 +2,7 @@
 
 u32 length of the header | header | for each series, from its offset on, each column padded to 8 bytes:
 step f64[n], first u32[n + 1] (where the bins of a row begin), merged u32[n] (how many rows it sums up),
-zeros, nan, inf, neg_inf f64[n]; then of kind "log": code u16[m], count f32[m]; of kind "linear": edge f64[m + n], count f32[m]
+zeros, nan, inf, neg_inf f64[n], size f64[n] (of how many numbers those counted are a sample, or all); then of kind "log": code u16[m], count f32[m]; of kind "linear": edge f64[m + n], count f32[m]
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from runhaven import log_histogram
-from runhaven.log_histogram import LogHistogram
 from runhaven_server.curves import pack, padded
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ class _Row(NamedTuple):
     merged: int
     places: Sequence[float]
     counts: Sequence[float]
-    extra: tuple[float, float, float, float]
+    extra: tuple[float, float, float, float, float]
 
 
 def encode_histograms(found: Iterable[tuple[SeriesRef, Sequence[Logged]]], *, rows: int) -> bytes:
@@ -46,7 +45,7 @@ def _encode(values: Sequence[Logged], most: int) -> tuple[dict[str, Any], list[b
     is_log = name == log_histogram.TYPE
     rows = [_log_row(group) if is_log else _linear_row(group) for group in groups]
     first = np.cumsum([0, *(len(row.counts) for row in rows)])
-    extra = np.array([row.extra for row in rows], np.float64).reshape(len(rows), 4).T
+    extra = np.array([row.extra for row in rows], np.float64).reshape(len(rows), 5).T
     columns = [
         np.array([row.step for row in rows], "<f8"),
         first.astype("<u4"),
@@ -68,7 +67,9 @@ def _log_row(group: Sequence[Logged]) -> _Row:
     merged = whole[0] if len(whole) == 1 else log_histogram.merge(whole)
     codes = sorted(merged.counts, key=_order)
     counts = [merged.counts[code] for code in codes]
-    return _Row(group[-1].step, len(group), codes, counts, _extra(merged))
+    size = sum(one.value.get("size", one.value["count"]) for one in group)
+    extra = merged.zeros, merged.nan, merged.inf, merged.neg_inf, size
+    return _Row(group[-1].step, len(group), codes, counts, extra)
 
 
 def _order(code: int) -> int:
@@ -76,10 +77,7 @@ def _order(code: int) -> int:
     return log_histogram.NEGATIVE - code if code >= log_histogram.NEGATIVE else code
 
 
-def _extra(histogram: LogHistogram) -> tuple[float, float, float, float]:
-    return histogram.zeros, histogram.nan, histogram.inf, histogram.neg_inf
-
-
 def _linear_row(group: Sequence[Logged]) -> _Row:
     last = group[-1]
-    return _Row(last.step, len(group), last.value["bins"], last.value["values"], (0.0, 0.0, 0.0, 0.0))
+    counts = last.value["values"]
+    return _Row(last.step, len(group), last.value["bins"], counts, (0.0, 0.0, 0.0, 0.0, sum(counts)))
