@@ -39,7 +39,9 @@ def look_through(
         return torch.stack([norm.to(torch.float64) for norm in _norms(flats)]).square_(), counts
     # Each piece's norm just before its codes, so that it comes from the memory once. Pieces add up in double precision:
     # in single precision, 64 million numbers would lose half a per cent.
-    counts, places, norms = {}, [], []
+    counts: dict[int, torch.Tensor] = {}
+    places: list[int] = []
+    norms: list[torch.Tensor] = []
     for load in _loads(dict(enumerate(flats))):
         places += [place for place, _ in load]
         norms += _norms([piece for _, piece in load])
