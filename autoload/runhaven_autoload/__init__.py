@@ -9,20 +9,17 @@ package imports nothing of Runhaven, so that not even a broken Runhaven can brea
 from __future__ import annotations
 
 import os
-import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from importlib.machinery import ModuleSpec
-    from types import ModuleType
+from runhaven_autoload.import_hook import when_imported
 
 __all__ = ["autoload", "install", "state"]
 
 SWITCH = "RUNHAVEN_AUTOLOAD"
 TORCHS_SWITCH = "TORCH_DEVICE_BACKEND_AUTOLOAD"
 _NAME = "runhaven"
+_is_installed = False
 
 
 def autoload() -> None:
@@ -30,15 +27,21 @@ def autoload() -> None:
     try:
         if _is_on():
             install()
-    except Exception as error:  # noqa: BLE001 - PyTorch's import would fail
-        _tell("could not wait for Transformers and accelerate", error)
+    except Exception:
+        import logging
+
+        logging.getLogger(_NAME).debug("Runhaven could not wait for Transformers and accelerate", exc_info=True)
 
 
 def install() -> None:
     """Add Runhaven to the tables that are there, and wait for those that are not; more calls do nothing more."""
-    if not any(isinstance(finder, _Waiter) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Waiter())
-    _add_to_loaded()
+    global _is_installed  # noqa: PLW0603 - `import torch` and `import runhaven` both call it
+    if _is_installed:
+        return
+    _is_installed = True
+    when_imported("transformers.integrations.integration_utils", _add_to_transformers)
+    when_imported("accelerate.tracking", _add_to_accelerate)
+    when_imported("ultralytics.cfg", _add_to_ultralytics)
 
 
 def state() -> str:
@@ -69,7 +72,8 @@ def _add_to_transformers(module: Any) -> None:
 
 
 def _add_to_accelerate(module: Any) -> None:
-    if _NAME in module.LOGGER_TYPE_TO_CLASS:
+    # Older versions have no registry.
+    if _NAME in module.LOGGER_TYPE_TO_CLASS or not hasattr(module, "register_tracker_class"):
         return
 
     class RunhavenTracker(module.GeneralTracker):
@@ -86,70 +90,3 @@ def _add_to_accelerate(module: Any) -> None:
 
 def _add_to_ultralytics(_: Any) -> None:
     import_module("runhaven_integrations.ultralytics").activate()
-
-
-_WAITING: dict[str, tuple[str, Callable[[Any], None]]] = {
-    "transformers.integrations.integration_utils": ("INTEGRATION_TO_CALLBACK", _add_to_transformers),
-    "accelerate.tracking": ("register_tracker_class", _add_to_accelerate),
-    "ultralytics.cfg": ("check_dict_alignment", _add_to_ultralytics),
-}
-"""For each module that is not served yet the name that it has once it is, and what serves it."""
-
-
-def _add_to_loaded() -> None:
-    for name in list(_WAITING):
-        module = sys.modules.get(name)
-        spec = getattr(module, "__spec__", None)
-        if module is None or getattr(spec, "_initializing", False):
-            continue
-        _serve(name, module)
-
-
-class _Waiter:
-    """Watches what is imported. Finds nothing itself.
-
-    A module that is waited for may be what imports PyTorch, and so be half done when this begins to watch: each later import
-    looks again. One that comes later is served as soon as it has run.
-    """
-
-    def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> Any:
-        _add_to_loaded()
-        if name not in _WAITING:
-            return None
-        for finder in sys.meta_path:
-            find = getattr(finder, "find_spec", None)
-            spec = find(name, path, target) if find is not None and finder is not self else None
-            if spec is not None:
-                _serve_after(spec, name)
-                return spec
-        return None
-
-
-def _serve_after(spec: ModuleSpec, name: str) -> None:
-    """Have the module served when its loader has run it."""
-    loader: Any = spec.loader
-    execute = loader.exec_module
-
-    def execute_and_serve(module: ModuleType) -> None:
-        execute(module)
-        if module.__name__ == name:
-            _serve(name, module)
-
-    loader.exec_module = execute_and_serve
-
-
-def _serve(name: str, module: ModuleType) -> None:
-    mark, add = _WAITING.pop(name, ("", None))
-    # Older versions of accelerate have no registry.
-    if add is None or not hasattr(module, mark):
-        return
-    try:
-        add(module)
-    except Exception as error:  # noqa: BLE001 - somebody else's import would fail
-        _tell(f"could not make itself known to {name.partition('.')[0]}", error)
-
-
-def _tell(what: str, error: Exception) -> None:
-    import logging
-
-    logging.getLogger(_NAME).debug("Runhaven %s", what, exc_info=error)

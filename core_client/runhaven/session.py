@@ -53,6 +53,11 @@ def required() -> Run:
     return _current
 
 
+def notices() -> Notices:
+    """Return where warnings go: to the current run's reader, and without a run to stderr."""
+    return _current.notices if _current is not None else Notices()
+
+
 def setup(settings: Settings | Mapping[str, Any] | None = None) -> None:
     """Set settings for all later runs of this process; an `init()` argument still wins."""
     _setup.update(_given(settings))

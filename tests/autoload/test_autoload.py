@@ -64,7 +64,7 @@ def test_the_framework_itself_need_not_be_imported_for_the_name_to_be_known_late
     """Nothing of Runhaven but the tiny package is loaded until the name is asked for."""
     code = f"import sys{TABLES}print(*sorted(name for name in sys.modules if name.startswith('runhaven')))"
 
-    assert last_line(python(code)) == "runhaven_autoload"
+    assert last_line(python(code)) == "runhaven_autoload runhaven_autoload.import_hook"
 
 
 @needs_frameworks
@@ -145,3 +145,40 @@ def test_its_state_can_be_asked(monkeypatch):
     monkeypatch.setenv("RUNHAVEN_AUTOLOAD", "0")
     assert runhaven_autoload.state() == "off: RUNHAVEN_AUTOLOAD=0"
     assert runhaven.__version__
+
+
+def test_a_module_that_is_half_done_is_served_when_it_is_whole(tmp_path):
+    """What waits for a module whose import is under way, and from which the waiting begins, is called after it."""
+    (tmp_path / "half_done.py").write_text(
+        "from runhaven_autoload.import_hook import when_imported\n"
+        "when_imported('half_done', lambda module: print('whole:', module.last))\n"
+        "import string\n"
+        "last = 'there'\n"
+    )
+    done = python("import half_done, colorsys\nprint('end')", tmp_path)
+
+    assert done.stdout == "whole: there\nend\n", done.stderr
+
+
+def test_an_import_that_fails_is_waited_for_again(tmp_path):
+    """A module that raised is served by the import that works, once, and what waits for it may fail."""
+    (tmp_path / "late.py").write_text(
+        "import builtins\nif not hasattr(builtins, 'ready'): raise ImportError('not yet')\n"
+    )
+    code = """
+    import builtins
+    from runhaven_autoload.import_hook import when_imported
+    when_imported("late", lambda module: 1 / 0)
+    when_imported("late", lambda module: print("served", module.__name__, type(module.__loader__).__name__))
+    try:
+        import late
+    except ImportError as error:
+        print(error)
+    builtins.ready = True
+    import late, importlib
+    importlib.reload(late)
+    when_imported("late", lambda module: print("at once"))
+    """
+    done = python(code, tmp_path)
+
+    assert done.stdout == "not yet\nserved late SourceFileLoader\nat once\n", done.stderr

@@ -11,11 +11,11 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from runhaven import session
-from runhaven.import_hook import when_imported
-from runhaven.notice import Notices
+from runhaven_autoload.import_hook import when_imported
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+    from types import ModuleType
 
 GROUP = "runhaven.launch"
 
@@ -27,13 +27,11 @@ def await_all() -> None:
         when_imported(module[0], partial(_set_up, value))
 
 
-def _set_up(entry: EntryPoint) -> None:
+def _set_up(entry: EntryPoint, _: ModuleType) -> None:
     try:
         entry.load()()
     except Exception as error:  # noqa: BLE001 - a third party's function may fail in any way, and the program must run
-        run = session.current()
-        notices = run.notices if run is not None else Notices()
-        notices.warn(
+        session.notices().warn(
             f"{entry.value} could not set up the logging of {entry.name}: {error!r}. The program goes on; "
             "`runhaven doctor` says more.",
             about=entry.value,
