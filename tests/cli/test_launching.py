@@ -118,8 +118,9 @@ def test_the_command_line_comes_before_the_script(tmp_path):
     assert "--id other" in done.stderr
 
 
-def test_trainings_one_after_another_share_the_run(tmp_path):
-    """Several trainings through adapters, in a script that opens no run, are one run."""
+@pytest.mark.parametrize("words", [("train.py",), ("--", "sh", "-c", "python train.py; true")])
+def test_trainings_one_after_another_share_the_run(tmp_path, words):
+    """Several trainings through adapters, in a script that opens no run, are one run, whoever keeps it."""
     script(
         tmp_path,
         "from runhaven.adapter import Adapter\n"
@@ -129,7 +130,7 @@ def test_trainings_one_after_another_share_the_run(tmp_path):
         "    adapter.run.log({'at': at})\n"
         "    adapter.note_outcome(has_failed=False)\n",
     )
-    launch("train.py", cwd=tmp_path)
+    launch(*words, cwd=tmp_path, PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 
     assert [row["at"] for row in only_run().scan_history()] == [0, 1, 2]
 

@@ -128,7 +128,9 @@ class Adapter:
             run = session.open_unkept()
             run.notices.warn(f"{self.name} could not open a run: {error} Training goes on, and nothing of it is kept.")
             logger.debug("%s could not open a run", self.name, exc_info=True)
-        run.opened_by = self.name
+        if run.role != "child":
+            # One that `runhaven run` keeps for another program is the launcher's to end.
+            run.opened_by = self.name
         if self._remark:
             run.notices.warn(self._remark)
         return run

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import weakref
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from runhaven.adapter import Adapter, Checkpoints, guarded
+from runhaven.adapter import Adapter, Checkpoints, callers, guarded
 from runhaven.rank import detect
 from runhaven_integrations.transformers.describing import configuration, first_arguments, trial, watched_metric
 from runhaven_integrations.transformers.framework import TrainerCallback
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from runhaven import Run
     from runhaven.adapter import LogModel
     from runhaven_integrations.transformers.saving import Watch
-
-_SPEAKERS: weakref.WeakValueDictionary[int, RunhavenCallback] = weakref.WeakValueDictionary()
-"""For each trainer, by the id of its `TrainerControl`, the callback that logs it."""
 
 
 class RunhavenCallback(TrainerCallback):
@@ -85,7 +81,7 @@ class RunhavenCallback(TrainerCallback):
         self._watch: Watch | None = watch or watch_setting()
         self._prompts = list(prompts)
         self._max_new_tokens = max_new_tokens
-        self._is_silent = False
+        self._is_silent: bool | None = None
         self._is_set_up = False
         self._is_training = False
         self._has_trained = False
@@ -93,18 +89,10 @@ class RunhavenCallback(TrainerCallback):
 
     # A training begins
 
-    @guarded("see who logs")
-    def on_init_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - the framework's
-        """Log alone: of two callbacks, such as one that `report_to` made and one with options, the later one does."""
-        self._is_silent = False
-        earlier = _SPEAKERS.get(id(control))
-        if earlier is not None and earlier is not self:
-            earlier._is_silent = True  # noqa: SLF001 - of the same class
-        _SPEAKERS[id(control)] = self
-
     @guarded("begin the run")
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:  # noqa: ARG002
         """Open the run, or go on with that of the checkpoint, and keep what is trained and how."""
+        self._is_silent = self._is_followed()
         if self._is_silent:
             return
         if not state.is_world_process_zero:
@@ -121,6 +109,16 @@ class RunhavenCallback(TrainerCallback):
         if checkpoint is not None:
             self.adapter.continue_from(checkpoint)
         self._set_up(args, state, model)
+
+    def _is_followed(self) -> bool:
+        """Tell whether a later callback of the trainer logs: of one that `report_to` made and one with options, the latter."""
+        for values in callers():
+            listed = getattr(values.get("self"), "callbacks", None)
+            if isinstance(listed, list) and any(each is self for each in cast("list[Any]", listed)):
+                return [each for each in cast("list[Any]", listed) if isinstance(each, RunhavenCallback)][
+                    -1
+                ] is not self
+        return False
 
     def _start_over(self, arguments: dict[str, Any]) -> None:
         """Leave the run of the training before, unless it is the user's."""
@@ -177,6 +175,8 @@ class RunhavenCallback(TrainerCallback):
 
     def _logs(self, args: Any, state: Any, model: Any) -> bool:
         """Tell whether this callback logs in this process; an evaluation may come before any training."""
+        if self._is_silent is None:
+            self._is_silent = self._is_followed()
         if self._is_silent or not state.is_world_process_zero:
             return False
         if not self._is_set_up:

@@ -4,20 +4,17 @@
 
 from __future__ import annotations
 
-import functools
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from runhaven import session
+from runhaven.adapter import call_before
 from runhaven_integrations.ultralytics.callbacks import RunhavenCallbacks
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 _WORDS = ("runhaven", "wandb")
-_MARK = "_runhaven_original"
 _REFUSED = "runhaven_refused"
 """Stands among the callbacks of a training that is not to be logged."""
 
+_are_all_logged = False
 _said: dict[str, bool] = {}
 """What the arguments of the training that is about to begin say about being logged."""
 
@@ -31,24 +28,16 @@ def activate() -> None:
     from ultralytics import cfg
     from ultralytics.utils import callbacks, dist
 
-    _wrap(cfg, "check_dict_alignment", _understand)
-    _wrap(callbacks, "add_integration_callbacks", _join)
-    _wrap(dist, "generate_ddp_file", _join)
+    call_before(cfg, "check_dict_alignment", _understand)
+    call_before(callbacks, "add_integration_callbacks", _join)
+    call_before(dist, "generate_ddp_file", _join)
 
 
-def _wrap(module: Any, name: str, before: Callable[..., None]) -> None:
-    """Have a function called before one of a module's, with the same arguments; once."""
-    original = getattr(module, name)
-    if hasattr(original, _MARK):
-        return
-
-    @functools.wraps(original)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        before(*args, **kwargs)
-        return original(*args, **kwargs)
-
-    setattr(call, _MARK, original)
-    setattr(module, name, call)
+def log_all() -> None:
+    """Have trainings logged that no `init()` surrounds, too; `runhaven run` calls it."""
+    global _are_all_logged  # noqa: PLW0603 - the process has one Ultralytics
+    activate()
+    _are_all_logged = True
 
 
 def _understand(_: Any, custom: dict[str, Any], *__: Any, **___: Any) -> None:
@@ -67,7 +56,7 @@ def _join(worker: Any) -> None:
     if not isinstance(worker, BaseTrainer | BaseValidator):
         return
     run = session.current()
-    is_wanted = run is not None and not run.is_left_over
+    is_wanted = _are_all_logged or (run is not None and not run.is_left_over)
     if isinstance(worker, BaseTrainer):
         is_wanted = _said.pop("logged", is_wanted)
     known = cast("dict[str, list[Any]]", worker.callbacks)

@@ -1,4 +1,4 @@
-"""Hugging Face accelerate: a tracker, also by `log_with="runhaven"`."""
+"""The tracker."""
 
 from __future__ import annotations
 
@@ -29,8 +29,6 @@ else:
         from accelerate.tracking import GeneralTracker, on_main_process
     except ImportError as error:
         raise ImportError(missing("accelerate", "RunhavenTracker")) from error
-
-__all__ = ["RunhavenTracker", "WandBTracker"]
 
 
 class RunhavenTracker(GeneralTracker):
@@ -157,7 +155,3 @@ class RunhavenTracker(GeneralTracker):
         self.adapter.note_outcome(has_failed=False)
         if self.adapter.run.opened_by == self.adapter.name:
             self.adapter.run.finish()
-
-
-WandBTracker = RunhavenTracker
-"""The name of accelerate's tracker for W&B."""
