@@ -4,32 +4,48 @@
     python benchmarks/adapters.py lightning --rounds 5
 
 Each figure is a slope: the CPU time of a short training is taken off that of a long one, of all threads and children, the logger's
-end included, so that imports and starts cancel. A row is logged at each step. "nothing" is the same training without a logger,
-and is taken off the others'. Each logger runs in processes of its own, one after the other in every round; medians over rounds.
+end included, so that starts cancel. A row is logged at each step. "nothing" is the same training without a logger, and is taken
+off the others' of the same round. A framework's loggers take turns in one process; medians over rounds, and the least and the most.
 
-A section is a function `train_<framework>(logger, folder, steps)` and its loggers in `SECTIONS`, the framework's cheapest first.
+A section is a function `train_<section>(logger, folder, steps)`, its loggers, the framework's cheapest first, and the lengths of
+its trainings. Keras's own loggers write once an epoch: in "keras" a step is an epoch of one batch. Of batches, in
+"keras_batches", Keras has no logger that writes; "csv row" is a callback of one line. The loggers of Keras for TensorBoard and
+of W&B for Keras need TensorFlow, and are left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 from importlib.util import find_spec
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from log_call import family_cpu_s
 
+
+class Section(NamedTuple):
+    """What is compared, in trainings of two lengths."""
+
+    loggers: tuple[str, ...]
+    short: int = 200
+    long: int = 2200
+
+
 SECTIONS = {
-    "lightning": ("nothing", "csv", "runhaven", "tensorboard", "wandb"),
-    "transformers": ("nothing", "printer", "runhaven", "tensorboard", "wandb"),
+    "lightning": Section(("nothing", "csv", "runhaven", "tensorboard", "wandb")),
+    "transformers": Section(("nothing", "printer", "runhaven", "tensorboard", "wandb")),
+    "keras": Section(("nothing", "csv", "runhaven"), 50, 550),
+    "keras_batches": Section(("nothing", "csv row", "runhaven")),
 }
-SHORT, LONG = 200, 2200
 
 
 def train_lightning(logger: str, folder: str, steps: int) -> None:
@@ -92,64 +108,120 @@ def train_transformers(logger: str, folder: str, steps: int) -> None:
     trainer.train()
 
 
+def keras_model() -> Any:
+    import keras
+
+    model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    return model
+
+
+def train_keras(logger: str, folder: str, steps: int) -> None:
+    import keras
+    import numpy as np
+
+    from runhaven_integrations.keras import RunhavenMetricsLogger
+
+    makers = {
+        "nothing": list[Any],
+        "csv": lambda: [keras.callbacks.CSVLogger(f"{folder}/log.csv")],
+        "runhaven": lambda: [RunhavenMetricsLogger(project="bench", dir=folder)],
+    }
+    x = np.ones((1, 4), "float32")
+    keras_model().fit(x, x[:, :1], epochs=steps, verbose=0, callbacks=makers[logger]())
+
+
+def train_keras_batches(logger: str, folder: str, steps: int) -> None:
+    import keras
+    import numpy as np
+
+    from runhaven_integrations.keras import RunhavenMetricsLogger
+
+    with Path(folder, "log.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+
+        class Rows(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+                rows.writerow([batch, *logs.values()])
+
+        makers = {
+            "nothing": list[Any],
+            "csv row": lambda: [Rows()],
+            "runhaven": lambda: [RunhavenMetricsLogger("batch", project="bench", dir=folder)],
+        }
+        x = np.ones((steps, 4), "float32")
+        keras_model().fit(x, x[:, :1], batch_size=1, verbose=0, callbacks=makers[logger]())
+
+
 def finish(logger: str) -> None:
     if logger in ("runhaven", "wandb"):
         __import__(logger).finish()
 
 
-def measure(framework: str, logger: str) -> float:
-    """Return the CPU microseconds that a step costs."""
+def spent_s(section: str, logger: str, steps: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        before = family_cpu_s()
+        globals()[f"train_{section}"](logger, folder, steps)
+        finish(logger)
+        return family_cpu_s() - before
+
+
+def measure(section: str, rounds: int) -> dict[str, list[float]]:
+    """Return for each logger the CPU microseconds that a step costs, in each round; those that cannot be had are left out."""
     warnings.simplefilter("ignore")
-    spent: dict[int, float] = {}
-    # The first one only warms up.
-    for steps in (20, SHORT, LONG):
-        with tempfile.TemporaryDirectory() as folder:
-            before = family_cpu_s()
-            globals()[f"train_{framework}"](logger, folder, steps)
-            finish(logger)
-            spent[steps] = family_cpu_s() - before
-    return (spent[LONG] - spent[SHORT]) / (LONG - SHORT) * 1e6
+    loggers, short, long = SECTIONS[section]
+    found: dict[str, list[float]] = {}
+    for logger in loggers:
+        try:
+            spent_s(section, logger, 20)
+        except ImportError:
+            continue
+        found[logger] = []
+    for _ in range(rounds):
+        for logger, values in found.items():
+            values.append((spent_s(section, logger, long) - spent_s(section, logger, short)) / (long - short) * 1e6)
+    return found
 
 
-def measure_apart(framework: str, logger: str) -> float | None:
-    """Measure in a process of its own; None if the logger cannot be had."""
+def measure_apart(section: str, rounds: int) -> dict[str, list[float]]:
+    """Measure in a process of its own, whose output is nobody's."""
     with tempfile.TemporaryDirectory() as home:
         quiet = {"RUNHAVEN_SILENT": "1", "WANDB_SILENT": "true", "WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"}
-        places = {"RUNHAVEN_DIR": home, "WANDB_DIR": home}
+        places = {"RUNHAVEN_DIR": home, "WANDB_DIR": home, "KERAS_BACKEND": "torch"}
         done = subprocess.run(
-            [sys.executable, __file__, "--measure", framework, logger],
-            capture_output=True, text=True, check=False, cwd=home, env=os.environ | quiet | places,
+            [sys.executable, __file__, "--measure", section, "--rounds", str(rounds)],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True, cwd=home, env=os.environ | quiet | places,
         )  # fmt: skip
-    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def show(framework: str, rounds: int) -> None:
-    found: dict[str, list[float]] = {}
-    for _ in range(rounds):
-        for logger in SECTIONS[framework]:
-            value = measure_apart(framework, logger)
-            if value is not None:
-                found.setdefault(logger, []).append(value)
-    floor = statistics.median(found["nothing"])
-    print(f"{framework}: CPU per step, us; without a logger {floor:.0f}")
-    for logger, values in found.items():
-        if logger != "nothing":
-            print(f"  {logger:12} adds {statistics.median(values) - floor:7.1f}")
+def show(section: str, rounds: int) -> None:
+    started = time.perf_counter()
+    found = measure_apart(section, rounds)
+    floor = found.pop("nothing")
+    print(f"{section}: CPU per step, us; without a logger {statistics.median(floor):.0f}")
+    for logger in SECTIONS[section].loggers[1:]:
+        if logger not in found:
+            print(f"  {logger:12} is not installed")
+            continue
+        values = found[logger]
+        added = [value - nothing for value, nothing in zip(values, floor, strict=True)]
+        print(f"  {logger:12} adds {statistics.median(added):7.1f}   ({min(added):.1f} to {max(added):.1f})")
+    print(f"  {rounds} rounds in {time.perf_counter() - started:.0f} s", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("frameworks", nargs="*", choices=[*SECTIONS, []])
+    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--measure", nargs=2, metavar=("FRAMEWORK", "LOGGER"), help=argparse.SUPPRESS)
+    parser.add_argument("--measure", metavar="SECTION", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        value = measure(*options.measure)
-        print(f"\n{json.dumps(value)}")
+        print(f"\n{json.dumps(measure(options.measure, options.rounds))}")
         return
-    for framework in options.frameworks or SECTIONS:
-        if find_spec(framework) is not None:
-            show(framework, options.rounds)
+    for section in options.sections or SECTIONS:
+        if find_spec(section.partition("_")[0]) is not None:
+            show(section, options.rounds)
 
 
 if __name__ == "__main__":
