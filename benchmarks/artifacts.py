@@ -4,7 +4,9 @@
 
 Each tool has a process of its own, a directory of its own and the same files, and they take turns. Told of each version:
 wall time, CPU time of the tool's whole process tree, memory that it took beyond what it had before, and bytes on the disk.
-A tool that is not installed is left out.
+Each first logs one tiny file, which shows what a process pays once (imports, the start of services) and what any version
+costs; Python's byte code is on the disk before that. "hash+cp+sync" also waits until all is on the disk, as a tool must
+that says a version is safe. A tool that is not installed is left out.
 """
 
 from __future__ import annotations
@@ -25,11 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MIB = 1 << 20
-TOOLS = ("hash+cp", "runhaven", "wandb", "mlflow", "dvc")
+TINY = "tiny file"
+TOOLS = ("hash+cp", "hash+cp+sync", "runhaven", "wandb", "mlflow", "dvc")
 
 # Runs in each tool's process: reads one action a line, and says what it cost.
 CHILD = r"""
-import hashlib, json, os, shutil, sys, threading, time
+import ctypes, hashlib, json, os, shutil, sys, threading, time
 from pathlib import Path
 import psutil
 tool, root, data = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
@@ -45,6 +48,10 @@ def plain():
             goal = target / path.relative_to(data)
             goal.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, goal)
+        if tool == "hash+cp+sync":
+            fd = os.open(target, os.O_RDONLY)
+            assert ctypes.CDLL(None).syncfs(fd) == 0
+            os.close(fd)
     def download(folder):
         shutil.copytree(sorted((root / "kept").iterdir())[-1], folder, copy_function=shutil.copyfile)
     return log, download
@@ -94,7 +101,7 @@ def dvc_():
         repo.checkout([data.name + ".dvc"], force=True)
     return log, download
 
-log, download = {"hash+cp": plain, "runhaven": runhaven_, "wandb": wandb_, "mlflow": mlflow_, "dvc": dvc_}[tool]()
+log, download = {"hash+cp": plain, "hash+cp+sync": plain, "runhaven": runhaven_, "wandb": wandb_, "mlflow": mlflow_, "dvc": dvc_}[tool]()
 me = psutil.Process()
 
 def tree(what):
@@ -142,14 +149,14 @@ for line in sys.stdin:
 class Tool:
     """One tool in a process of its own, with files of its own."""
 
-    def __init__(self, name: str, root: Path, make: Callable[[Path], None]) -> None:
+    def __init__(self, name: str, root: Path) -> None:
         self.name = name
         self.root = root / name
         self.data = self.root / "data"
         self.data.mkdir(parents=True)
-        make(self.data)
+        (self.data / "tiny.txt").write_text(name)
         words = [sys.executable, "-c", CHILD, name, str(self.root), str(self.data)]
-        environment = os.environ | {"PYTHONWARNINGS": "ignore"}
+        environment = {**os.environ, "PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": ""}
         # A pipe that nobody reads stops a tool that reports its progress.
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the tool
         self._process = subprocess.Popen(
@@ -286,13 +293,13 @@ def compare(title: str, root: Path, tools: list[str], scenario: Any, repeat: int
     size = 0.0
     for turn in range(repeat):
         place = root / f"turn-{turn}"
-        made = [Tool(name, place, make) for name in tools]
-        size = used(made[0].data) / MIB
-        for tool in made:
-            if not tool.is_there:
-                print(f"{tool.name} is left out: {tool.close().strip().splitlines()[-1:]}")
-        there = [tool for tool in made if tool.is_there]
+        there = [Tool(name, place) for name in tools]
         order = there if turn % 2 == 0 else there[::-1]
+        for tool in order:
+            keep(costs, tool, TINY, tool.do("log"))
+        for tool in order:
+            make(tool.data)
+        size = used(order[0].data) / MIB
         for number in range(len(changes) + 1):
             for tool in order:
                 if number:
@@ -304,13 +311,32 @@ def compare(title: str, root: Path, tools: list[str], scenario: Any, repeat: int
             tool.close()
         shutil.rmtree(place)
     print(f"\n{title}: {size:,.0f} MiB; medians of {repeat}")
-    print(f"  {'':<10} {'':<12} {'wall s':>8} {'CPU s':>8} {'MiB RAM':>8} {'MiB disk':>9}   wall, CPU / hash+cp")
-    for action, name, cost in medians(costs):
-        plain = {(a, n): c for a, n, c in medians(costs)}.get((action, "hash+cp"), cost)
-        ratio = f"{cost['seconds'] / plain['seconds']:6.2f} {cost['cpu'] / max(plain['cpu'], 0.01):6.2f}"
+    found = {(action, name): cost for action, name, cost in medians(costs)}
+    print(
+        f"  {'':<10} {'':<12} {'wall s':>8} {'CPU s':>8} {'MiB RAM':>8} {'MiB disk':>9}   wall, CPU / hash+cp; wall / hash+cp+sync"
+    )
+    for (action, name), cost in found.items():
+        plain = found.get((action, "hash+cp"), cost)
+        synced = found.get((action, "hash+cp+sync"), plain)
+        ratio = f"{cost['seconds'] / plain['seconds']:6.2f} {cost['cpu'] / max(plain['cpu'], 0.01):6.2f} {cost['seconds'] / synced['seconds']:6.2f}"
         print(
-            f"  {action:<10} {name:<12} {cost['seconds']:8.2f} {cost['cpu']:8.2f} {cost['memory']:8.0f} {cost['disk']:9.1f}   {ratio}"
+            f"  {action:<10} {name:<12} {cost['seconds']:8.3f} {cost['cpu']:8.3f} {cost['memory']:8.0f} {cost['disk']:9.1f}   {ratio}"
         )
+
+
+def ready(root: Path, tools: list[str]) -> list[str]:
+    """Let each tool run once, so that Python's byte code is there, and return those that can."""
+    there: list[str] = []
+    for name in tools:
+        tool = Tool(name, root / "ready")
+        if tool.is_there:
+            tool.do("log")
+            there.append(name)
+        errors = tool.close()
+        if not tool.is_there:
+            print(f"{name} is left out: {errors.strip().splitlines()[-1:]}")
+    shutil.rmtree(root / "ready")
+    return there
 
 
 def keep(costs: dict[Any, Any], tool: Tool, action: str, cost: dict[str, float] | None) -> None:
@@ -319,7 +345,7 @@ def keep(costs: dict[Any, Any], tool: Tool, action: str, cost: dict[str, float] 
 
 
 def medians(costs: dict[tuple[str, str], list[dict[str, float]]]) -> Iterator[tuple[str, str, dict[str, float]]]:
-    order = sorted(costs, key=lambda key: (key[0] == "download", key[0], TOOLS.index(key[1])))
+    order = sorted(costs, key=lambda key: (key[0] == "download", key[0] != TINY, key[0], TOOLS.index(key[1])))
     for action, name in order:
         found = costs[action, name]
         yield action, name, {what: statistics.median(one[what] for one in found) for what in found[0]}
@@ -354,15 +380,10 @@ def main() -> None:
     wanted, tools = given.only.split(","), given.tools.split(",")
     root = Path(tempfile.mkdtemp(prefix="runhaven-bench-", dir=given.root))
     try:
+        tools = ready(root, tools)
         if "small" in wanted:
-            compare(
-                "2,000 small files, then 1 % of them changed",
-                root,
-                tools,
-                small(given.scale),
-                given.repeat,
-                downloads=True,
-            )
+            title = "2,000 small files, then 1 % of them changed"
+            compare(title, root, tools, small(given.scale), given.repeat, downloads=True)
         if "large" in wanted:
             compare(
                 "one large file, then 1 % of it changed", root, tools, large(given.scale), given.repeat, downloads=True

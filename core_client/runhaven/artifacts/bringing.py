@@ -15,7 +15,6 @@ from runhaven.artifacts.progress import Progress
 from runhaven.artifacts.reading import open_blobs
 from runhaven.artifacts.reference import path_of
 from runhaven.errors import NotFoundError, StoreError, UsageError
-from runhaven.settings import resolve
 from runhaven.store.blobs import Blobs
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ class Bringing(Facts):
         folder.mkdir(parents=True, exist_ok=True)
         entries = [entry for path, entry in self.manifest.entries.items() if path.startswith(prefix)]
         total = sum(entry.size or 0 for entry in entries)
-        progress = Progress(f"downloading {self.name}", total, is_silent=resolve().silent)
+        progress = Progress(f"downloading {self.name}", total)
         try:
             with Fetching(self._blobs, folder, hard_links=hard_links, progress=progress) as fetching:
                 fetching.fetch_all(entries, allow_missing_references=allow_missing_references)

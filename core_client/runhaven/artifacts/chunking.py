@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +34,11 @@ class Cutter:
             window: The bytes from the end of the last chunk on; more than the greatest chunk, unless they are the last.
             is_last: Whether the stream ends with the window; if not, what lies behind the last border is left.
         """
-        found: list[Any] = list(self._finder.cut_buf(window))
         start = 0
-        for chunk in found if is_last else found[:-1]:
-            yield window[start : start + chunk.length]
-            start += chunk.length
+        for chunk in self._finder.cut_buf(window):
+            end = start + chunk.length
+            # Where a window ends there may be no border, if more of the stream comes.
+            if end == len(window) and not is_last:
+                return
+            yield window[start:end]
+            start = end

@@ -63,7 +63,7 @@ def commit(
 
 
 def keep(manifest: Manifest, store: Path) -> str:
-    """Keep a manifest, once all that it names is on the disk, and return the SHA-256 of it.
+    """Keep a manifest, wait until it and all that it names is on the disk, and return the SHA-256 of it.
 
     Raises:
         OSError: If the store cannot be written.
@@ -75,8 +75,9 @@ def keep(manifest: Manifest, store: Path) -> str:
         # It may have been waste when it was added, and gone since.
         if not blobs.touch(blob):
             read_blob(blobs, blob)
-    blobs.settle(blob.sha256 for blob in wanted)
-    return blobs.put(manifest.to_bytes()).sha256
+    kept = blobs.put(manifest.to_bytes(), waits=False).sha256
+    blobs.settle([*(blob.sha256 for blob in wanted), kept])
+    return kept
 
 
 def bring(manifest: Manifest, source: Path, target: Path) -> None:

@@ -16,7 +16,6 @@ from runhaven.artifacts.progress import Progress
 from runhaven.artifacts.reference import Known
 from runhaven.artifacts.storing import Storing
 from runhaven.errors import StoreError, UsageError
-from runhaven.settings import resolve
 from runhaven.store.blobs import Blobs
 
 if TYPE_CHECKING:
@@ -81,14 +80,13 @@ class Contents(ABC):
         """Keep files under their paths; a store that cannot be written is told when the artifact is logged."""
         manifest = self._draft()
         self._kept_in = self._kept_in or self._home().store
-        paths = list(files.values())
-        total = sum(path.stat().st_size for path in paths)
-        progress = Progress(f"storing {self.name}", total, is_silent=resolve().silent)
+        sized = [(path, path.stat().st_size) for path in files.values()]
+        progress = Progress(f"storing {self.name}", sum(size for _, size in sized))
         try:
             with Storing(Blobs(self._kept_in), progress) as storing:
-                contents = storing.put_all(paths)
+                contents = storing.put_all(sized)
         except OSError as error:
-            if error.filename is not None and str(error.filename) in map(str, paths):
+            if error.filename is not None and str(error.filename) in map(str, files.values()):
                 raise
             self._trouble = self._trouble or error
             return [Entry(path=path, digest="", owner=self._as_artifact) for path in files]
@@ -167,7 +165,7 @@ class Contents(ABC):
             message = f"add_dir({str(source)!r}): there is no such directory. For a file, use add_file()."
             raise UsageError(message)
         prefix = f"{check_path(name)}/" if name and os.fspath(name) not in {".", "./"} else ""
-        files = {check_path(prefix + path.relative_to(source).as_posix()): path for path in _walk(source)}
+        files = {check_path(prefix + name): path for name, path in _walk(source)}
         self._put(files, replaces=merge)
 
     def add_reference(
@@ -316,14 +314,21 @@ class Contents(ABC):
             raise StoreError(message) from self._trouble
 
 
-def _walk(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
-    """Go through the files below a directory, in order; a link to a directory above is not followed round and round."""
+def _walk(
+    folder: Path, prefix: str = "", above: frozenset[tuple[int, int]] = frozenset()
+) -> Iterator[tuple[str, Path]]:
+    """Go through the files below a directory, in order, with their names from there; a link to a directory above is not followed round and round."""
     status = folder.stat()
     place = status.st_dev, status.st_ino
     if place in above:
         return
-    for path in sorted(folder.iterdir()):
-        if path.is_dir():
-            yield from _walk(path, above | {place})
-        elif path.is_file():
-            yield path
+    with os.scandir(folder) as found:
+        ordered = sorted(found, key=lambda one: one.name)
+    for one in ordered:
+        path = folder / one.name
+        # Of a link that leads round in a circle the listing knows nothing.
+        seen = path if one.is_symlink() else one
+        if seen.is_dir():
+            yield from _walk(path, f"{prefix}{one.name}/", above | {place})
+        elif seen.is_file():
+            yield prefix + one.name, path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from runhaven.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 VERSION = re.compile(r"v(0|[1-9][0-9]{0,17})")
@@ -18,6 +18,7 @@ _ARTIFACT = re.compile(r"[a-zA-Z0-9_\-. ]+")
 _LONGEST_NAME = 128
 _LONGEST_PART = 255
 _LONGEST_PATH = 1024
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DRIVE = re.compile(r"^[a-zA-Z]:")
 # Windows takes these for devices, in any directory and with any suffix.
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])( *[.:].*)?", re.IGNORECASE)
@@ -43,19 +44,23 @@ def check_path(name: str | os.PathLike[str]) -> str:
 
 def _fault(text: str, parts: list[str]) -> str | None:
     """Return what is wrong with a path; None if nothing is."""
-    checks = [
-        (not parts, "names no file"),
-        (text.startswith("/") or _DRIVE.match("".join(parts[:1])), "is an absolute path"),
-        (not _is_encodable(text), "cannot be written in UTF-8"),
-        (".." in parts, "leads upwards by '..'"),
-        ("\\" in text, "holds a backslash"),
-        (any(ord(letter) < ord(" ") or ord(letter) == 127 for letter in text), "holds a control character"),  # noqa: PLR2004 - DEL
-        (any(_length(part) > _LONGEST_PART for part in parts), f"has a part above {_LONGEST_PART} bytes"),
-        (_length(text) > _LONGEST_PATH, f"has more than {_LONGEST_PATH} bytes"),
-        (any(_DEVICES.fullmatch(part) for part in parts), "is the name of a device on Windows"),
-        (os.name == "nt" and any(_WINDOWS_ONLY.search(part) for part in parts), "cannot be a file on Windows"),
-    ]
-    return next((reason for is_wrong, reason in checks if is_wrong), None)
+    for is_wrong, reason in _checks(text, parts):
+        if is_wrong:
+            return reason
+    return None
+
+
+def _checks(text: str, parts: list[str]) -> Iterator[tuple[object, str]]:
+    yield not parts, "names no file"
+    yield text.startswith("/") or _DRIVE.match(parts[0]), "is an absolute path"
+    yield not _is_encodable(text), "cannot be written in UTF-8"
+    yield ".." in parts, "leads upwards by '..'"
+    yield "\\" in text, "holds a backslash"
+    yield _CONTROL.search(text), "holds a control character"
+    yield any(_length(part) > _LONGEST_PART for part in parts), f"has a part above {_LONGEST_PART} bytes"
+    yield _length(text) > _LONGEST_PATH, f"has more than {_LONGEST_PATH} bytes"
+    yield any(_DEVICES.fullmatch(part) for part in parts), "is the name of a device on Windows"
+    yield os.name == "nt" and any(_WINDOWS_ONLY.search(part) for part in parts), "cannot be a file on Windows"
 
 
 def _is_encodable(text: str) -> bool:

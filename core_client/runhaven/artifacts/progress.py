@@ -6,6 +6,8 @@ import sys
 import threading
 import time
 
+from runhaven.settings import resolve
+
 _PATIENCE_S = 1.0
 _BEAT_S = 0.2
 
@@ -13,20 +15,19 @@ _BEAT_S = 0.2
 class Progress:
     """Counts bytes, and shows them when it takes long and somebody looks at a terminal."""
 
-    def __init__(self, what: str, total: int, *, is_silent: bool = False) -> None:
+    def __init__(self, what: str, total: int) -> None:
         """Begin.
 
         Args:
             what: What is done, such as "storing model".
             total: How many bytes there are.
-            is_silent: Show nothing.
         """
         self._what, self._total, self._done = what, max(total, 1), 0
         self._lock = threading.Lock()
         self._shown_s = time.monotonic() + _PATIENCE_S
         self._width = 0
         stream = sys.__stderr__
-        self._stream = stream if stream is not None and stream.isatty() and not is_silent else None
+        self._stream = stream if stream is not None and stream.isatty() else None
 
     def add(self, count: int) -> None:
         """Count bytes that are done."""
@@ -35,6 +36,9 @@ class Progress:
             now = time.monotonic()
             if self._stream is not None and now >= self._shown_s:
                 self._shown_s = now + _BEAT_S
+                if not self._width and resolve().silent:
+                    self._stream = None
+                    return
                 share = min(1.0, self._done / self._total)
                 self._show(f"runhaven: {self._what} {share:4.0%} of {self._total / 1e6:,.0f} MB")
 

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import shutil
-import urllib.error
-import urllib.request
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from runhaven.artifacts.manifest import Entry
 from runhaven.artifacts.names import check_path
 from runhaven.artifacts.revision import Revisions
 from runhaven.errors import NotFoundError, UsageError
-from runhaven.missing import require
 from runhaven.platform.files import copy_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Iterator
 
 _SCHEMES = ("file", "http", "https", "s3", "gs")
-_TIMEOUT_S = 30
 _MOST_OBJECTS = 10_000_000
 
 
@@ -51,11 +45,9 @@ def ask(uri: str) -> Known:
         NotFoundError: If it cannot be asked, or there is no such file.
         ImportError: If the package that asks it is missing.
     """
-    scheme = urlsplit(uri).scheme
-    if scheme not in _REMOTE:
-        message = f"{uri} cannot be asked for: the scheme {scheme!r} is not known."
-        raise NotFoundError(message)
-    return _REMOTE[scheme][0](uri)
+    from runhaven.artifacts import remote
+
+    return remote.ask(uri)
 
 
 def is_checksum(entry: Entry) -> bool:
@@ -101,7 +93,12 @@ def make(
 
 def path_of(uri: str) -> Path:
     """Return the path that a file:// URI names."""
-    return Path(urllib.request.url2pathname(urlsplit(uri).path))
+    path = urlsplit(uri).path
+    if os.name == "nt":
+        from urllib.request import url2pathname
+
+        return Path(url2pathname(path))
+    return Path(unquote(path))
 
 
 def _local(uri: str, name: str | None, *, checksum: bool, max_objects: int) -> Iterator[Entry]:
@@ -155,8 +152,10 @@ def fetch(entry: Entry, target: Path) -> None:
         if not source.is_file():
             raise _gone(entry, "there is no such file")
         copy_file(source, target)
-    elif scheme in _REMOTE:
-        _REMOTE[scheme][1](uri, target)
+    elif scheme in _SCHEMES:
+        from runhaven.artifacts import remote
+
+        remote.bring(uri, target)
     else:
         raise _gone(entry, f"the scheme {scheme!r} is not known")
     _check(entry, target)
@@ -179,91 +178,3 @@ def _check(entry: Entry, target: Path) -> None:
 def _gone(entry: Entry, reason: str) -> NotFoundError:
     message = f"the reference {entry.path!r} leads to {entry.ref}, but {reason}. Pass allow_missing_references=True to go on without it."
     return NotFoundError(message)
-
-
-# Hosts
-
-
-def _ask_http(uri: str) -> Known:
-    with _open_http(urllib.request.Request(uri, method="HEAD")) as answer:  # noqa: S310 - the scheme was checked
-        size = answer.headers.get("Content-Length")
-        etag = answer.headers.get("ETag")
-        return Known(etag.strip('"') if etag else None, int(size) if size else None)
-
-
-def _get_http(uri: str, target: Path) -> None:
-    with _open_http(urllib.request.Request(uri)) as answer, target.open("xb") as file:  # noqa: S310 - the scheme was checked
-        shutil.copyfileobj(answer, file)
-
-
-@contextlib.contextmanager
-def _open_http(request: urllib.request.Request) -> Generator[Any]:
-    try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the scheme was checked
-            yield answer
-    except (urllib.error.URLError, TimeoutError) as error:
-        message = f"{request.full_url} cannot be reached: {error}. Pass checksum=False to keep the URI alone."
-        raise NotFoundError(message) from error
-
-
-def _bucket_of(uri: str) -> tuple[str, str]:
-    parts = urlsplit(uri)
-    return parts.netloc, parts.path.lstrip("/")
-
-
-def _s3() -> Any:
-    return require("boto3", feature="asking for the size and etag of s3:// references (or pass checksum=False)").client(
-        "s3"
-    )
-
-
-def _ask_s3(uri: str) -> Known:
-    bucket, key = _bucket_of(uri)
-    found = _remotely(uri, lambda: _s3().head_object(Bucket=bucket, Key=key))
-    return Known(str(found["ETag"]).strip('"'), int(found["ContentLength"]))
-
-
-def _get_s3(uri: str, target: Path) -> None:
-    bucket, key = _bucket_of(uri)
-    _remotely(uri, lambda: _s3().download_file(bucket, key, str(target)))
-
-
-def _gs_blob(uri: str) -> Any:
-    storage = require(
-        "google.cloud.storage",
-        feature="asking for the size and etag of gs:// references (or pass checksum=False)",
-        package="google-cloud-storage",
-    )
-    bucket, key = _bucket_of(uri)
-    found = _remotely(uri, lambda: storage.Client().bucket(bucket).get_blob(key))
-    if found is None:
-        message = f"there is no object {uri}."
-        raise NotFoundError(message)
-    return found
-
-
-def _ask_gs(uri: str) -> Known:
-    found = _gs_blob(uri)
-    return Known(str(found.etag), int(found.size))
-
-
-def _get_gs(uri: str, target: Path) -> None:
-    _remotely(uri, lambda: _gs_blob(uri).download_to_filename(str(target)))
-
-
-def _remotely(uri: str, action: Callable[[], Any]) -> Any:
-    try:
-        return action()
-    except (ImportError, NotFoundError):
-        raise
-    except Exception as error:
-        message = f"{uri} cannot be reached: {error}. Pass checksum=False to keep the URI alone."
-        raise NotFoundError(message) from error
-
-
-_REMOTE: dict[str, tuple[Callable[[str], Known], Callable[[str, Path], None]]] = {
-    "http": (_ask_http, _get_http),
-    "https": (_ask_http, _get_http),
-    "s3": (_ask_s3, _get_s3),
-    "gs": (_ask_gs, _get_gs),
-}

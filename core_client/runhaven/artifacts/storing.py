@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from io import FileIO
 from typing import TYPE_CHECKING, NamedTuple
 
 from runhaven.artifacts.chunking import GREATEST, LARGE, Cutter, can_cut
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from concurrent.futures import Future
-    from io import FileIO
     from pathlib import Path
     from typing import Self
 
     from runhaven.artifacts.progress import Progress
     from runhaven.store.blobs import Blob, Blobs
 
-_WINDOW = 16 << 20
-_BUFFERS = 2
+_WINDOW = 4 << 20
+_BUFFERS = 4
 
 
 class Content(NamedTuple):
@@ -48,7 +51,8 @@ class Storing:
         """
         self._blobs = blobs
         self._progress = progress
-        self._pool = ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 1)), "runhaven-store")
+        self._threads = max(2, min(8, os.cpu_count() or 1))
+        self._pool = ThreadPoolExecutor(self._threads, "runhaven-store")
         self._hasher = ThreadPoolExecutor(1, "runhaven-hash")
 
     def __enter__(self) -> Self:
@@ -60,25 +64,44 @@ class Storing:
         self._pool.shutdown(cancel_futures=True)
         self._hasher.shutdown(cancel_futures=True)
 
-    def put_all(self, paths: list[Path]) -> list[Content]:
-        """Keep files: small ones side by side, large ones one after the other, the chunks of each side by side.
+    def put_all(self, files: Sequence[tuple[Path, int]]) -> list[Content]:
+        """Keep files: large ones one after the other, the chunks of each side by side, then small ones side by side.
+
+        Args:
+            files: Where they lie, and how many bytes each had a moment ago.
 
         Raises:
             OSError: If one cannot be read, or not be written.
         """
-        cuts = can_cut()
-        small = [not cuts or path.stat().st_size < LARGE for path in paths]
-        waiting = {at: self._pool.submit(self._put_small, path) for at, path in enumerate(paths) if small[at]}
-        found = {at: self._put_large(path) for at, path in enumerate(paths) if not small[at]}
-        found |= {at: future.result() for at, future in waiting.items()}
-        return [found[at] for at in range(len(paths))]
+        least = LARGE if can_cut() else sys.maxsize
+        found: dict[int, Content] = {}
+        waiting = deque((at, path) for at, (path, size) in enumerate(files) if size < least)
+        room = 1 + min(LARGE, max((size for _, size in files if size < least), default=0))
 
-    def _put_small(self, path: Path) -> Content:
-        with path.open("rb") as file:
-            data = file.read(LARGE)
-        # A file that is large all the same cannot be cut here, or has grown since it was looked at.
-        is_whole = len(data) < LARGE
-        blob = self._blobs.put(data, waits=False) if is_whole else self._blobs.put_file(path)
+        def put_small() -> None:
+            buffer = memoryview(bytearray(room))
+            while (taken := _take(waiting)) is not None:
+                found[taken[0]] = self._put_small(taken[1], buffer)
+
+        # A thread that keeps many files costs less than a task for each.
+        others = [self._pool.submit(put_small) for _ in range(min(self._threads, len(waiting)) - 1)]
+        try:
+            for at, (path, size) in enumerate(files):
+                if size >= least:
+                    found[at] = self._put_large(path)
+            put_small()
+            for other in others:
+                other.result()
+        finally:
+            waiting.clear()
+        return [found[at] for at in range(len(files))]
+
+    def _put_small(self, path: Path, buffer: memoryview) -> Content:
+        with FileIO(path) as file:
+            size = _fill(file, buffer)
+        # A file that fills the buffer cannot be cut here, or has grown since it was looked at.
+        is_whole = size < len(buffer)
+        blob = self._blobs.put(buffer[:size], waits=False) if is_whole else self._blobs.put_file(path)
         self._count(blob.size)
         return Content(blob.sha256, blob.size, ())
 
@@ -90,7 +113,7 @@ class Storing:
         # What still reads from each buffer.
         buffers = [memoryview(bytearray(GREATEST + _WINDOW)) for _ in range(_BUFFERS)]
         readers: list[list[Future[Blob] | Future[None]]] = [[] for _ in buffers]
-        with path.open("rb", buffering=0) as file:
+        with FileIO(path) as file:
             while True:
                 buffer, busy = buffers[turn], readers[turn]
                 for future in busy:
@@ -130,3 +153,11 @@ def _fill(file: FileIO, buffer: memoryview) -> int:
     while done < len(buffer) and (count := file.readinto(buffer[done:])):
         done += count
     return done
+
+
+def _take(waiting: deque[tuple[int, Path]]) -> tuple[int, Path] | None:
+    """Take what waits longest, if something does; other threads take too."""
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None

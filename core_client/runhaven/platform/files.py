@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import secrets
 import shutil
@@ -44,6 +45,8 @@ _NETWORK = frozenset(
 _MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 # Linux's request to share the blocks of a file, of <linux/fs.h>.
 _FICLONE = 0x40049409
+# SYNC_FILE_RANGE_WRITE, of <fcntl.h>.
+_START_WRITING = 2
 BLOCK = 128 << 10
 """Linux copies a large write two or three times as slowly as the same bytes in blocks of this size."""
 _ZEROS = b"\0" * (1 << 16)
@@ -98,15 +101,19 @@ def is_memory(path: Path) -> bool:
     return filesystem(path) in _MEMORY
 
 
+@functools.cache
+def _library() -> ctypes.CDLL | None:
+    """Return Linux's C library, for what Python does not offer."""
+    return ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
 def sync_filesystem(directory: Path) -> bool:
     """Wait until all that was written to a directory's file system is on its disk; False where the system has no such call.
 
     Raises:
         OSError: If something could not be written.
     """
-    if sys.platform != "linux":
-        return False
-    library = ctypes.CDLL(None, use_errno=True)
+    library = _library()
     if not hasattr(library, "syncfs"):
         return False
     fd = os.open(directory, os.O_RDONLY)
@@ -119,13 +126,21 @@ def sync_filesystem(directory: Path) -> bool:
     return True
 
 
+def start_writing(fd: int) -> None:
+    """Let the system begin to write a file to its disk, and do not wait: less is left to do for who waits later."""
+    library = _library()
+    if hasattr(library, "sync_file_range"):
+        library.sync_file_range(fd, ctypes.c_int64(0), ctypes.c_int64(0), _START_WRITING)
+
+
 def sync_file(path: Path) -> None:
     """Wait until a file is on its disk.
 
     Raises:
         OSError: If it could not be written.
     """
-    fd = os.open(path, os.O_RDONLY)
+    # Windows waits only for what is open for writing.
+    fd = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(fd)
     finally:
@@ -164,6 +179,27 @@ def clone_file(source: Path, target: Path) -> bool:
             target.unlink(missing_ok=True)
             return False
     return True
+
+
+def create(path: Path) -> int:
+    """Open a new file for writing and return its descriptor.
+
+    Raises:
+        FileExistsError: If there is one of that name.
+        OSError: If it cannot be made.
+    """
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
+
+
+def write_all(fd: int, data: bytes | memoryview) -> None:
+    """Write bytes to a file from where it stands.
+
+    Raises:
+        OSError: If they cannot be written.
+    """
+    left = memoryview(data)
+    while left:
+        left = left[os.write(fd, left[:BLOCK]) :]
 
 
 def write_at(fd: int, data: memoryview, offset: int) -> None:

@@ -5,18 +5,24 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runhaven.errors import NotFoundError
-from runhaven.platform.files import BLOCK, copy_file, sync_file, sync_filesystem
+from runhaven.platform.files import copy_file, create, start_writing, sync_file, sync_filesystem, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 GRAVE = ".dying-"
 """What the name of a blob that is being deleted begins with; should its deleter be killed, whoever needs it takes it from there."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_EARLY = 256 << 10
+"""So many bytes begin to be written to the disk at once, while the next ones are hashed."""
+_FEW = 8
+"""So many blobs are waited for one by one."""
 
 
 class Blob(NamedTuple):
@@ -48,10 +54,10 @@ class Blobs:
         Raises:
             ValueError: If that is no SHA-256 in lower-case hexadecimal.
         """
-        if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):  # noqa: PLR2004 - digits of a SHA-256
+        if not _SHA256.fullmatch(sha256):
             message = f"{sha256!r} is no SHA-256"
             raise ValueError(message)
-        return self._root / sha256[:2] / sha256
+        return self._root.joinpath(sha256[:2], sha256)
 
     def has(self, sha256: str) -> bool:
         """Tell whether a blob is there, be it that a collection of waste was about to take it."""
@@ -82,19 +88,36 @@ class Blobs:
             OSError: If they cannot be written.
         """
         blob = Blob(hashlib.sha256(data).hexdigest(), len(data))
-        if not self.touch(blob):
-            partial = self._partial()
-            try:
-                with partial.open("xb", buffering=0) as file:
-                    left = memoryview(data)
-                    while left:
-                        left = left[file.write(left[:BLOCK]) :]
-                if waits:
-                    sync_file(partial)
-                self._enter(partial, blob)
-            finally:
-                partial.unlink(missing_ok=True)
+        path = self.path(blob.sha256)
+        # One that is just being deleted is written anew, which is as good as to bring it back.
+        if not self._mark(path, blob.size):
+            self._write(path, data, waits=waits)
         return blob
+
+    def _write(self, path: Path, data: bytes | memoryview, *, waits: bool) -> None:
+        partial = _partial(path)
+        try:
+            fd = create(partial)
+        except FileNotFoundError:
+            self._make_room(path)
+            fd = create(partial)
+        try:
+            try:
+                write_all(fd, data)
+                if waits:
+                    os.fsync(fd)
+                elif len(data) >= _EARLY:
+                    start_writing(fd)
+            finally:
+                os.close(fd)
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+    def _make_room(self, path: Path) -> None:
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
 
     def settle(self, sha256s: Iterable[str]) -> None:
         """Wait until blobs are on the disk, whoever wrote them.
@@ -102,9 +125,11 @@ class Blobs:
         Raises:
             OSError: If they could not be written.
         """
-        if self._root.is_dir() and not sync_filesystem(self._root):
-            for sha256 in sha256s:
-                sync_file(self.path(sha256))
+        paths = [self.path(sha256) for sha256 in sha256s]
+        # To wait for the whole file system is to wait for others too, but one wait costs less than many.
+        if len(paths) <= _FEW or not sync_filesystem(self._root):
+            for path in paths:
+                sync_file(path)
 
     def all(self) -> Iterator[Path]:
         """Go through the files of all blobs, and those that are not whole yet, whose names begin with a dot."""
@@ -117,17 +142,19 @@ class Blobs:
         Raises:
             OSError: If it cannot be read, or the blob not be written.
         """
-        with path.open("rb") as file:
-            known = Blob(hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
-        if self.touch(known):
+        known = _blob_of(path)
+        target = self.path(known.sha256)
+        if self._mark(target, known.size):
             return known
-        partial = self._partial()
+        self._make_room(target)
+        partial = _partial(target)
         try:
             copy_file(path, partial)
-            with partial.open("rb") as file:
-                blob = Blob(hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
+            blob = _blob_of(partial)
             sync_file(partial)
-            self._enter(partial, blob)
+            target = self.path(blob.sha256)
+            self._make_room(target)
+            partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
         return blob
@@ -135,24 +162,28 @@ class Blobs:
     def touch(self, blob: Blob) -> bool:
         """Say that a blob is wanted, so that a collection of waste spares it; False if it is not there whole."""
         path = self.path(blob.sha256)
-        while True:
-            try:
-                if path.stat().st_size != blob.size:
-                    return False
-                os.utime(path)
-            except FileNotFoundError:
-                if not self._bring_back(path):
-                    return False
-            except PermissionError:
-                # Somebody else's: only a copy of our own can be made to look wanted.
-                return self._copy_own(path)
-            except OSError:
+        while (is_marked := self._mark(path, blob.size)) is None:
+            if not self._bring_back(path):
                 return False
-            else:
-                return True
+        return is_marked
+
+    def _mark(self, path: Path, size: int) -> bool | None:
+        """Give a blob the time of this moment; False if it is not whole, None if it is not there under its name."""
+        try:
+            if os.stat(path).st_size != size:  # noqa: PTH116 - called for each file of an artifact
+                return False
+            os.utime(path)
+        except FileNotFoundError:
+            return None
+        except PermissionError:
+            # Somebody else's: only a copy of our own can be made to look wanted.
+            return self._copy_own(path)
+        except OSError:
+            return False
+        return True
 
     def _copy_own(self, path: Path) -> bool:
-        partial = self._partial()
+        partial = _partial(path)
         try:
             copy_file(path, partial)
             partial.replace(path)
@@ -199,15 +230,15 @@ class Blobs:
                 _grave(path).replace(path)
         return path.exists()
 
-    def _partial(self) -> Path:
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return self._root / f".{secrets.token_hex(8)}"
 
-    def _enter(self, partial: Path, blob: Blob) -> None:
-        """Give whole bytes their name."""
-        target = self.path(blob.sha256)
-        target.parent.mkdir(mode=0o700, exist_ok=True)
-        partial.replace(target)
+def _blob_of(path: Path) -> Blob:
+    with path.open("rb") as file:
+        return Blob(hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
+
+
+def _partial(path: Path) -> Path:
+    """Return what a blob is called until it is whole: a name beside its own, for to rename within a directory is cheap."""
+    return path.with_name(f".{secrets.token_hex(8)}")
 
 
 def _grave(path: Path) -> Path:

@@ -69,12 +69,12 @@ def test_a_change_touches_few_chunks(seed, place, inserted, removed):
 def test_a_stored_file_is_the_file(tmp_path_factory, seed, size, edge):
     """What the threads put into the store is the file, also where its size is that of their windows."""
     folder = tmp_path_factory.mktemp("store")
-    size = size if seed % 2 else 2 * storing_module._WINDOW + edge
+    size = size if seed % 2 else 3 * storing_module._WINDOW + edge
     data = make(seed, size)
     (folder / "file").write_bytes(data)
     blobs = Blobs(folder)
     with Storing(blobs) as storing:
-        (content,) = storing.put_all([folder / "file"])
+        (content,) = storing.put_all([(folder / "file", len(data))])
 
     assert b"".join(blobs.path(chunk.sha256).read_bytes() for chunk in content.chunks) == data
     assert content.size == size
@@ -86,10 +86,10 @@ def test_without_a_cutter_files_are_whole(tmp_path, monkeypatch):
     data = make(1, LARGE + 1)
     (tmp_path / "file").write_bytes(data)
     with Storing(Blobs(tmp_path)) as storing:
-        (cut_up,) = storing.put_all([tmp_path / "file"])
+        (cut_up,) = storing.put_all([(tmp_path / "file", len(data))])
     monkeypatch.setattr(storing_module, "can_cut", lambda: False)
     with Storing(Blobs(tmp_path)) as storing:
-        (whole,) = storing.put_all([tmp_path / "file"])
+        (whole,) = storing.put_all([(tmp_path / "file", len(data))])
 
     assert whole.chunks == ()
     assert cut_up.chunks
