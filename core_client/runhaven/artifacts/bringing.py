@@ -67,8 +67,7 @@ class Bringing(Facts):
         """Bring one file; see `Entry.download`."""
         folder = self._folder(root)
         folder.mkdir(parents=True, exist_ok=True)
-        with Fetching(self._blobs, folder) as fetching:
-            return str(fetching.fetch(entry))
+        return str(Fetching(self._blobs, folder).fetch(entry))
 
     def download(
         self,
@@ -105,8 +104,8 @@ class Bringing(Facts):
         total = sum(entry.size or 0 for entry in entries)
         progress = Progress(f"downloading {self.name}", total)
         try:
-            with Fetching(self._blobs, folder, hard_links=hard_links, progress=progress) as fetching:
-                fetching.fetch_all(entries, allow_missing_references=allow_missing_references)
+            fetching = Fetching(self._blobs, folder, hard_links=hard_links, progress=progress)
+            fetching.fetch_all(entries, allow_missing_references=allow_missing_references)
         finally:
             progress.close()
         return str(folder)

@@ -7,34 +7,28 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import stat
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from runhaven.artifacts import reference
-from runhaven.artifacts.chunking import GREATEST
 from runhaven.artifacts.manifest import Manifest
 from runhaven.artifacts.names import target_in
+from runhaven.artifacts.parallel import Buffers, for_each
+from runhaven.artifacts.partial import Partial
 from runhaven.errors import NotFoundError, StoreError
-from runhaven.platform.files import clone_file, copy_file, write_at
+from runhaven.platform.files import clone_file, read_full
 from runhaven.store.blobs import Blob, Blobs
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
     from pathlib import Path
-    from typing import Self
 
     from runhaven.artifacts.artifact import Artifact
     from runhaven.artifacts.manifest import Entry
     from runhaven.artifacts.progress import Progress
 
-_BLOCK = 1 << 20
-
 
 class Fetching:
-    """Threads that bring files into one folder; a context manager."""
+    """Brings files into one folder."""
 
     def __init__(
         self, blobs: Blobs, folder: Path, *, hard_links: bool = False, progress: Progress | None = None
@@ -51,16 +45,9 @@ class Fetching:
         self._folder = folder
         self._hard_links = hard_links
         self._progress = progress
-        self._buffers = threading.local()
-        self._pool = ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 1)), "runhaven-fetch")
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Wait for the threads."""
-        self._pool.shutdown(cancel_futures=True)
+        self._buffers = Buffers()
+        self._safe: set[Path] = set()
+        self._can_clone = True
 
     def fetch_all(self, entries: list[Entry], *, allow_missing_references: bool = False) -> None:
         """Bring files, large ones one after the other, small ones side by side.
@@ -71,96 +58,93 @@ class Fetching:
             UsageError: If a name would lead out of the folder.
             OSError: If the folder cannot be written.
         """
-        waiting = [self._pool.submit(self.fetch, one, allow_missing_references) for one in entries if not one.chunks]
         for entry in entries:
             if entry.chunks:
                 self.fetch(entry)
-        for future in waiting:
-            future.result()
+        for_each(
+            (entry for entry in entries if not entry.chunks), lambda entry: self.fetch(entry, allow_missing_references)
+        )
 
     def fetch(self, entry: Entry, allow_missing_reference: bool = False) -> Path:
         """Bring one file and return where it lies."""
-        target = target_in(self._folder, entry.path)
-        if target.is_symlink():
-            target.unlink()
-        if not self._is_right(target, entry):
-            partial = target.with_name(f".{secrets.token_hex(8)}")
-            try:
-                if entry.ref is not None:
-                    reference.fetch(entry, partial)
-                elif entry.chunks:
-                    self._join(entry, partial)
-                else:
-                    self._copy(entry, partial)
-                partial.replace(target)
-            except NotFoundError:
-                if not (entry.ref is not None and allow_missing_reference):
-                    raise
-            finally:
-                partial.unlink(missing_ok=True)
-        if self._progress is not None:
-            self._progress.add(entry.size or 0)
+        target = target_in(self._folder, entry.path, safe=self._safe)
+        if self._is_right(target, entry):
+            self._count(entry.size or 0)
+            return target
+        partial = Partial(target, entry.digest, self._buffers)
+        try:
+            if entry.ref is not None:
+                self._follow(entry, partial)
+            elif entry.chunks:
+                partial.join(entry.chunks, lambda chunk, data: _fill(self._blobs, chunk, entry, data), self._count)
+            else:
+                self._copy(entry, partial)
+            partial.put_in_place()
+        except NotFoundError:
+            partial.remove()
+            if not (entry.ref is not None and allow_missing_reference):
+                raise
         return target
 
+    def _count(self, size: int) -> None:
+        if self._progress is not None:
+            self._progress.add(size)
+
     def _is_right(self, target: Path, entry: Entry) -> bool:
+        """Tell whether a file is there already; a link in its place is taken away."""
         try:
-            status = target.stat()
+            status = target.lstat()
         except OSError:
+            return False
+        if stat.S_ISLNK(status.st_mode):
+            target.unlink()
             return False
         if entry.size is not None and status.st_size != entry.size:
             return False
         is_known = entry.ref is None or reference.is_checksum(entry)
         return is_known and stat.S_ISREG(status.st_mode) and digest_of(target) == entry.digest
 
-    def _copy(self, entry: Entry, partial: Path) -> None:
-        """Copy or link a file that is one blob, and look at what came of it."""
+    def _follow(self, entry: Entry, partial: Partial) -> None:
+        """Bring what a reference leads to; where only its host can tell what is right, from the beginning."""
+        if reference.is_local(entry) and reference.is_checksum(entry):
+            if not partial.copy(reference.local(entry), entry.digest, self._count):
+                raise reference.gone(entry, "its content has changed since")
+        else:
+            partial.remove()
+            reference.fetch(entry, partial.path)
+            self._count(entry.size or 0)
+
+    def _copy(self, entry: Entry, partial: Partial) -> None:
+        """Copy, clone or link a file that is one blob."""
         (blob,) = entry.blobs
         source = self._blobs.path(blob.sha256)
         if not self._blobs.has(blob.sha256):
             raise missing(entry, blob)
         try:
             if self._hard_links:
+                partial.remove()
                 source.chmod(0o444)
-                os.link(source, partial)
-            elif clone_file(source, partial):
+                os.link(source, partial.path)
+                is_right = digest_of(partial.path) == blob.sha256
+            elif self._is_cloned(source, partial):
                 # To read it would take longer than all else; `verify` does.
-                if partial.stat().st_size != blob.size:
-                    raise damaged(entry, source)
-                return
+                is_right = partial.path.stat().st_size == blob.size
             else:
-                copy_file(source, partial)
+                is_right = partial.copy(source, blob.sha256, self._count)
         except FileNotFoundError as error:
             raise missing(entry, blob) from error
-        if digest_of(partial) != blob.sha256:
+        if not is_right:
+            partial.remove()
             raise damaged(entry, source)
 
-    def _join(self, entry: Entry, partial: Path) -> None:
-        """Write the chunks of a file side by side, each looked at before it is written."""
-        fd = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
-        waiting: list[Future[None]] = []
-        offset = 0
-        try:
-            os.truncate(fd, entry.size or 0)
-            for chunk in entry.chunks:
-                waiting.append(self._pool.submit(self._write, fd, offset, chunk, entry))
-                offset += chunk.size
-            for future in waiting:
-                future.result()
-        finally:
-            for future in waiting:
-                future.cancel()
-            for future in waiting:
-                if not future.cancelled():
-                    future.exception()
-            os.close(fd)
-
-    def _write(self, fd: int, offset: int, chunk: Blob, entry: Entry) -> None:
-        # A buffer a thread: memory that is new for each chunk would cost as much as the copy.
-        if getattr(self._buffers, "buffer", None) is None or len(self._buffers.buffer) < chunk.size:
-            self._buffers.buffer = bytearray(max(chunk.size, GREATEST))
-        data = memoryview(self._buffers.buffer)[: chunk.size]
-        _fill(self._blobs, chunk, entry, data)
-        write_at(fd, data, offset)
+    def _is_cloned(self, source: Path, partial: Partial) -> bool:
+        # What is half there was not cloned either.
+        if not self._can_clone or partial.path.exists():
+            return False
+        self._can_clone = clone_file(source, partial.path)
+        if self._can_clone:
+            self._count(source.stat().st_size)
+        return self._can_clone
 
 
 def _fill(blobs: Blobs, chunk: Blob, entry: Entry, buffer: memoryview) -> None:
@@ -173,11 +157,8 @@ def _fill(blobs: Blobs, chunk: Blob, entry: Entry, buffer: memoryview) -> None:
     if not blobs.has(chunk.sha256):
         raise missing(entry, chunk)
     with path.open("rb", buffering=0) as file:
-        done = 0
-        while done < len(buffer) and (count := file.readinto(buffer[done:])):
-            done += count
-        is_longer = file.read(1)
-    if done < len(buffer) or is_longer or hashlib.sha256(buffer).hexdigest() != chunk.sha256:
+        is_whole = read_full(file, buffer) == chunk.size and not file.read(1)
+    if not is_whole or hashlib.sha256(buffer).hexdigest() != chunk.sha256:
         raise damaged(entry, path)
 
 

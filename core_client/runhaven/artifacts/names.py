@@ -76,19 +76,27 @@ def _length(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-def target_in(folder: Path, name: str) -> Path:
+def target_in(folder: Path, name: str, *, safe: set[Path]) -> Path:
     """Return where a file of an artifact goes, its directory made; nothing on the way there leads out of the folder.
+
+    Args:
+        folder: The folder.
+        name: The path of the file in the artifact.
+        safe: The directories that were looked at; a new one is added.
 
     Raises:
         UsageError: If the name, or a link in the folder, would lead out of it.
         OSError: If the directory cannot be made.
     """
     target = folder / check_path(name)
+    if target.parent in safe:
+        return target
     if target.parent != folder:
         target.parent.mkdir(parents=True, exist_ok=True)
     if not target.parent.resolve().is_relative_to(folder.resolve()):
         message = f"{target.parent} is a link out of {folder}; nothing is written through it. Remove it, or choose another folder."
         raise UsageError(message)
+    safe.add(target.parent)
     return target
 
 

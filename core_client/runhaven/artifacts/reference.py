@@ -137,6 +137,18 @@ def _local_entry(source: Path, path: str, revisions: Revisions, *, checksum: boo
     return Entry(path=path, digest=digest, size=status.st_size, ref=uri, extra=extra)
 
 
+def local(entry: Entry) -> Path:
+    """Return the local file that a reference leads to.
+
+    Raises:
+        NotFoundError: If it is not there any more.
+    """
+    source = path_of(entry.ref_target())
+    if not source.is_file():
+        raise gone(entry, "there is no such file")
+    return source
+
+
 def fetch(entry: Entry, target: Path) -> None:
     """Copy what a reference names.
 
@@ -148,33 +160,21 @@ def fetch(entry: Entry, target: Path) -> None:
     uri = entry.ref_target()
     scheme = urlsplit(uri).scheme
     if scheme == "file":
-        source = path_of(uri)
-        if not source.is_file():
-            raise _gone(entry, "there is no such file")
-        copy_file(source, target)
+        copy_file(local(entry), target)
     elif scheme in _SCHEMES:
         from runhaven.artifacts import remote
 
         remote.bring(uri, target)
     else:
-        raise _gone(entry, f"the scheme {scheme!r} is not known")
-    _check(entry, target)
-
-
-def _check(entry: Entry, target: Path) -> None:
+        raise gone(entry, f"the scheme {scheme!r} is not known")
     if entry.size is not None and target.stat().st_size != entry.size:
-        raise _gone(entry, f"it has {target.stat().st_size} bytes now, not {entry.size}")
-    if is_checksum(entry):
-        with target.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != entry.digest:
-                raise _gone(entry, "its content has changed since")
+        raise gone(entry, f"it has {target.stat().st_size} bytes now, not {entry.size}")
     etag = entry.extra.get("etag")
-    if etag:
-        now = ask(entry.ref_target()).etag
-        if now != etag:
-            raise _gone(entry, f"its etag is {now!r} now, not {etag!r}")
+    if etag and (now := ask(uri).etag) != etag:
+        raise gone(entry, f"its etag is {now!r} now, not {etag!r}")
 
 
-def _gone(entry: Entry, reason: str) -> NotFoundError:
+def gone(entry: Entry, reason: str) -> NotFoundError:
+    """Return the error for a reference that does not hold any more."""
     message = f"the reference {entry.path!r} leads to {entry.ref}, but {reason}. Pass allow_missing_references=True to go on without it."
     return NotFoundError(message)

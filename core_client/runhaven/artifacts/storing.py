@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
 from typing import TYPE_CHECKING, NamedTuple
 
 from runhaven.artifacts.chunking import GREATEST, LARGE, Cutter, can_cut
+from runhaven.artifacts.parallel import THREADS, Buffers, for_each
+from runhaven.platform.files import read_full
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,8 +51,8 @@ class Storing:
         """
         self._blobs = blobs
         self._progress = progress
-        self._threads = max(2, min(8, os.cpu_count() or 1))
-        self._pool = ThreadPoolExecutor(self._threads, "runhaven-store")
+        self._buffers = Buffers()
+        self._pool = ThreadPoolExecutor(THREADS, "runhaven-store")
         self._hasher = ThreadPoolExecutor(1, "runhaven-hash")
 
     def __enter__(self) -> Self:
@@ -75,31 +75,21 @@ class Storing:
         """
         least = LARGE if can_cut() else sys.maxsize
         found: dict[int, Content] = {}
-        waiting = deque((at, path) for at, (path, size) in enumerate(files) if size < least)
-        room = 1 + min(LARGE, max((size for _, size in files if size < least), default=0))
 
-        def put_small() -> None:
-            buffer = memoryview(bytearray(room))
-            while (taken := _take(waiting)) is not None:
-                found[taken[0]] = self._put_small(taken[1], buffer)
+        def put_small(at: int) -> None:
+            found[at] = self._put_small(*files[at])
 
-        # A thread that keeps many files costs less than a task for each.
-        others = [self._pool.submit(put_small) for _ in range(min(self._threads, len(waiting)) - 1)]
-        try:
-            for at, (path, size) in enumerate(files):
-                if size >= least:
-                    found[at] = self._put_large(path)
-            put_small()
-            for other in others:
-                other.result()
-        finally:
-            waiting.clear()
+        for at, (path, size) in enumerate(files):
+            if size >= least:
+                found[at] = self._put_large(path)
+        for_each((at for at, (_, size) in enumerate(files) if size < least), put_small)
         return [found[at] for at in range(len(files))]
 
-    def _put_small(self, path: Path, buffer: memoryview) -> Content:
+    def _put_small(self, path: Path, size: int) -> Content:
+        buffer = self._buffers.take(min(size, LARGE) + 1)
         with FileIO(path) as file:
-            size = _fill(file, buffer)
-        # A file that fills the buffer cannot be cut here, or has grown since it was looked at.
+            size = read_full(file, buffer)
+        # What fills the buffer is large and cannot be cut here, or has grown since it was looked at.
         is_whole = size < len(buffer)
         blob = self._blobs.put(buffer[:size], waits=False) if is_whole else self._blobs.put_file(path)
         self._count(blob.size)
@@ -119,7 +109,7 @@ class Storing:
                 for future in busy:
                     future.result()
                 buffer[: len(rest)] = rest
-                count = _fill(file, buffer[len(rest) : len(rest) + _WINDOW])
+                count = read_full(file, buffer[len(rest) : len(rest) + _WINDOW])
                 window, is_last = buffer[: len(rest) + count], count < _WINDOW
                 busy[:] = [self._hasher.submit(whole.update, window[len(rest) :])]
                 used = 0
@@ -145,19 +135,3 @@ class Storing:
     def _count(self, size: int) -> None:
         if self._progress is not None:
             self._progress.add(size)
-
-
-def _fill(file: FileIO, buffer: memoryview) -> int:
-    """Read until a buffer is full or the file ends; return how much that was."""
-    done = 0
-    while done < len(buffer) and (count := file.readinto(buffer[done:])):
-        done += count
-    return done
-
-
-def _take(waiting: deque[tuple[int, Path]]) -> tuple[int, Path] | None:
-    """Take what waits longest, if something does; other threads take too."""
-    try:
-        return waiting.popleft()
-    except IndexError:
-        return None

@@ -10,6 +10,10 @@ import secrets
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import io
 
 _NETWORK = frozenset(
     [
@@ -102,8 +106,8 @@ def is_memory(path: Path) -> bool:
 
 
 @functools.cache
-def _library() -> ctypes.CDLL | None:
-    """Return Linux's C library, for what Python does not offer."""
+def _library() -> Any:
+    """Return Linux's C library, for what Python does not offer; None elsewhere."""
     return ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -202,15 +206,16 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
         left = left[os.write(fd, left[:BLOCK]) :]
 
 
-def write_at(fd: int, data: memoryview, offset: int) -> None:
-    """Write bytes at a place of a file.
+def read_full(file: io.RawIOBase, buffer: memoryview) -> int:
+    """Read until a buffer is full or the file ends, and return how many bytes that was.
 
     Raises:
-        OSError: If they cannot be written.
+        OSError: If it cannot be read.
     """
-    while data:
-        written = os.pwrite(fd, data[:BLOCK], offset)
-        data, offset = data[written:], offset + written
+    done = 0
+    while done < len(buffer) and (count := file.readinto(buffer[done:])):
+        done += count
+    return done
 
 
 def copy_file(source: Path, target: Path) -> None:

@@ -88,10 +88,8 @@ class Blobs:
             OSError: If they cannot be written.
         """
         blob = Blob(hashlib.sha256(data).hexdigest(), len(data))
-        path = self.path(blob.sha256)
-        # One that is just being deleted is written anew, which is as good as to bring it back.
-        if not self._mark(path, blob.size):
-            self._write(path, data, waits=waits)
+        if not self.touch(blob):
+            self._write(self.path(blob.sha256), data, waits=waits)
         return blob
 
     def _write(self, path: Path, data: bytes | memoryview, *, waits: bool) -> None:
@@ -129,7 +127,17 @@ class Blobs:
         # To wait for the whole file system is to wait for others too, but one wait costs less than many.
         if len(paths) <= _FEW or not sync_filesystem(self._root):
             for path in paths:
+                self._sync(path)
+
+    def _sync(self, path: Path) -> None:
+        while True:
+            try:
                 sync_file(path)
+            except FileNotFoundError:
+                if not self._bring_back(path):
+                    raise
+            else:
+                return
 
     def all(self) -> Iterator[Path]:
         """Go through the files of all blobs, and those that are not whole yet, whose names begin with a dot."""
@@ -143,9 +151,9 @@ class Blobs:
             OSError: If it cannot be read, or the blob not be written.
         """
         known = _blob_of(path)
-        target = self.path(known.sha256)
-        if self._mark(target, known.size):
+        if self.touch(known):
             return known
+        target = self.path(known.sha256)
         self._make_room(target)
         partial = _partial(target)
         try:
@@ -162,25 +170,21 @@ class Blobs:
     def touch(self, blob: Blob) -> bool:
         """Say that a blob is wanted, so that a collection of waste spares it; False if it is not there whole."""
         path = self.path(blob.sha256)
-        while (is_marked := self._mark(path, blob.size)) is None:
-            if not self._bring_back(path):
+        while True:
+            try:
+                if path.stat().st_size != blob.size:
+                    return False
+                os.utime(path)
+            except FileNotFoundError:
+                if not self._bring_back(path):
+                    return False
+            except PermissionError:
+                # Somebody else's: only a copy of our own can be made to look wanted.
+                return self._copy_own(path)
+            except OSError:
                 return False
-        return is_marked
-
-    def _mark(self, path: Path, size: int) -> bool | None:
-        """Give a blob the time of this moment; False if it is not whole, None if it is not there under its name."""
-        try:
-            if os.stat(path).st_size != size:  # noqa: PTH116 - called for each file of an artifact
-                return False
-            os.utime(path)
-        except FileNotFoundError:
-            return None
-        except PermissionError:
-            # Somebody else's: only a copy of our own can be made to look wanted.
-            return self._copy_own(path)
-        except OSError:
-            return False
-        return True
+            else:
+                return True
 
     def _copy_own(self, path: Path) -> bool:
         partial = _partial(path)

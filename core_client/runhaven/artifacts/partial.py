@@ -1,0 +1,155 @@
+"""A file that is being brought: should the process be killed, the next one goes on from what is there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+from io import FileIO
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from runhaven.artifacts.parallel import for_each
+from runhaven.platform.files import read_full, write_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+    from pathlib import Path
+
+    from runhaven.artifacts.parallel import Buffers
+    from runhaven.store.blobs import Blob
+
+_BLOCK = 1 << 20
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class Partial:
+    """What a file is called until it is whole and right.
+
+    The name tells what it shall become, so that the next one who wants that finds it. Nothing in it is believed: it is read
+    and compared. Should two bring one file at once, they write the same bytes to the same places.
+
+    Attributes:
+        path: Where it lies, beside its target.
+    """
+
+    def __init__(self, target: Path, digest: str, buffers: Buffers) -> None:
+        """Name it; touches nothing yet.
+
+        Args:
+            target: What it is called in the end.
+            digest: What its content is called by.
+            buffers: What it is read through.
+        """
+        word = hashlib.sha256(f"{target.name}\0{digest}".encode("utf-8", "surrogatepass")).hexdigest()
+        self.path = target.with_name(f".{word[:32]}.part")
+        self._target = target
+        self._buffers = buffers
+
+    def put_in_place(self) -> None:
+        """Give it its own name.
+
+        Raises:
+            OSError: If that cannot be.
+        """
+        try:
+            self.path.replace(self._target)
+        except FileNotFoundError:
+            # Somebody else, who brought the same file, was quicker.
+            if not self._target.exists():
+                raise
+
+    def remove(self) -> None:
+        """Delete it, if it is there."""
+        self.path.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _open(self) -> Generator[FileIO]:
+        """Open it, made if need be; a full disk gets its room back, what else goes wrong leaves it for the next one."""
+        try:
+            if not stat.S_ISREG(self.path.lstat().st_mode):
+                self.path.unlink()
+        except FileNotFoundError:
+            pass
+        flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+        try:
+            with FileIO(os.open(self.path, flags, 0o666), "r+b") as file:
+                yield file
+        except OSError as error:
+            if error.errno in _FULL:
+                self.remove()
+            raise
+
+    def copy(self, source: Path, sha256: str, count: Callable[[int], None]) -> bool:
+        """Make it a copy of a file, from where it ends; a beginning that is wrong is thrown away.
+
+        Args:
+            source: The file.
+            sha256: What the copy must be.
+            count: Is told how many bytes were written.
+
+        Returns:
+            Whether it is what it must be; if not, it is gone.
+
+        Raises:
+            OSError: If the file cannot be read, or this one not be written.
+        """
+        with FileIO(source) as read, self._open() as file:
+            has_beginning = file.seek(0, os.SEEK_END) > 0
+            is_right = self._complete(file, read, count) == sha256
+            if not is_right and has_beginning:
+                file.truncate(0)
+                is_right = self._complete(file, read, count) == sha256
+        if not is_right:
+            self.remove()
+        return is_right
+
+    def _complete(self, file: FileIO, read: FileIO, count: Callable[[int], None]) -> str:
+        """Read what a file holds, append what another one holds beyond that, and return the SHA-256 of it all."""
+        buffer, whole = self._buffers.take(_BLOCK), hashlib.sha256()
+        file.seek(0)
+        while size := file.readinto(buffer):
+            whole.update(buffer[:size])
+        count(read.seek(file.tell()))
+        while size := read.readinto(buffer):
+            whole.update(buffer[:size])
+            write_all(file.fileno(), buffer[:size])
+            count(size)
+        return whole.hexdigest()
+
+    def join(
+        self, chunks: Sequence[Blob], fill: Callable[[Blob, memoryview], None], count: Callable[[int], None]
+    ) -> None:
+        """Make it chunks one behind the other, written side by side; those that are there already stay.
+
+        Args:
+            chunks: The chunks.
+            fill: Reads a chunk, and makes sure that it is that.
+            count: Is told how many bytes are done.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        ends = list(accumulate(chunk.size for chunk in chunks))
+        with self._open() as file:
+            has_beginning = file.seek(0, os.SEEK_END) > 0
+            file.truncate(ends[-1])
+
+        def write(piece: tuple[int, Blob]) -> None:
+            end, chunk = piece
+            data = self._buffers.take(chunk.size)
+            with self._open() as file:
+                if not (has_beginning and _holds(file, end - chunk.size, chunk, data)):
+                    fill(chunk, data)
+                    file.seek(end - chunk.size)
+                    write_all(file.fileno(), data)
+            count(chunk.size)
+
+        for_each(zip(ends, chunks, strict=True), write)
+
+
+def _holds(file: FileIO, offset: int, chunk: Blob, buffer: memoryview) -> bool:
+    file.seek(offset)
+    return read_full(file, buffer) == chunk.size and hashlib.sha256(buffer).hexdigest() == chunk.sha256

@@ -1,0 +1,148 @@
+"""Downloads that were killed half-way: the next one goes on from there, and believes nothing that it did not read."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runhaven import Artifact
+from runhaven.artifacts import partial as partial_module
+from runhaven.artifacts import storing as storing_module
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIZE = 24 << 20
+
+# Brings a version through a store that hands out its bytes slowly, so that there is a middle to be killed in.
+DOWNLOAD = """
+import sys, time
+from runhaven import Api
+from runhaven.artifacts import fetching, partial
+def slowly(function):
+    def slow(*arguments):
+        time.sleep(0.05)
+        return function(*arguments)
+    return slow
+fetching._fill, partial.write_all = slowly(fetching._fill), slowly(partial.write_all)
+Api(sys.argv[1]).artifact("me/p/data:v0").download(sys.argv[2])
+"""
+
+
+@pytest.fixture(params=["chunks", "whole", "reference"])
+def logged(request, run, tmp_path, monkeypatch) -> Artifact:
+    """A large file: in chunks, as one blob, or where it lies."""
+    source = tmp_path / "source.bin"
+    source.write_bytes(random.Random(1).randbytes(SIZE))
+    artifact = Artifact("data", "dataset")
+    if request.param == "reference":
+        artifact.add_reference(source.as_uri())
+    else:
+        with monkeypatch.context() as context:
+            if request.param == "whole":
+                context.setattr(storing_module, "can_cut", lambda: False)
+            artifact.add_file(source)
+    run.log_artifact(artifact).wait()
+
+    assert bool(artifact.get_entry("source.bin").chunks) == (request.param == "chunks")
+    return artifact
+
+
+@pytest.fixture
+def half(logged, store, tmp_path) -> Path:
+    """What a download that was killed in the middle leaves."""
+    out = tmp_path / "out"
+    process = subprocess.Popen([sys.executable, "-c", DOWNLOAD, store, out], stderr=subprocess.PIPE)
+    while process.poll() is None and sum(path.stat().st_blocks * 512 for path in out.glob("*")) < SIZE // 3:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+    assert process.returncode == -signal.SIGKILL
+    assert [path.suffix for path in out.iterdir()] == [".part"]
+    return next(out.iterdir())
+
+
+class Written:
+    """Counts what a download writes."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.bytes = 0
+        self._lock = threading.Lock()
+        self._write = partial_module.write_all
+        monkeypatch.setattr(partial_module, "write_all", self._count)
+
+    def _count(self, fd: int, data: memoryview) -> None:
+        with self._lock:
+            self.bytes += len(data)
+        self._write(fd, data)
+
+
+def test_a_killed_download_goes_on(logged, half, monkeypatch):
+    """What a killed download brought is not brought again; in the end the file is right, and alone."""
+    there = half.stat().st_blocks * 512
+    written = Written(monkeypatch)
+    logged.download(half.parent)
+
+    assert 0 < written.bytes <= SIZE - there + (5 << 20)
+    assert written.bytes < 0.8 * SIZE
+    assert [path.name for path in half.parent.iterdir()] == ["source.bin"]
+    logged.verify(str(half.parent))
+
+
+@pytest.mark.parametrize("change", ["flip", "longer", "shorter", "noise", "link"])
+def test_a_changed_half_is_not_believed(logged, half, tmp_path, change):
+    """Whatever happened to the half meanwhile, the file is what was logged, and nothing else is written to."""
+    chance = random.Random(change)
+    data = half.read_bytes()
+    other = tmp_path / "other"
+    other.write_bytes(b"mine")
+    if change == "flip":
+        at = chance.randrange(SIZE // 4)
+        half.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    elif change == "longer":
+        half.write_bytes(data + chance.randbytes(2 * SIZE - len(data)))
+    elif change == "shorter":
+        os.truncate(half, SIZE // 5)
+    elif change == "noise":
+        half.write_bytes(chance.randbytes(SIZE))
+    else:
+        half.unlink()
+        half.symlink_to(other)
+    logged.download(half.parent)
+
+    logged.verify(str(half.parent))
+    assert not (half.parent / "source.bin").is_symlink()
+    assert other.read_bytes() == b"mine"
+
+
+def test_two_downloads_at_once(logged, store, tmp_path):
+    """Two processes that bring the same file into one folder both end well, and leave that file alone."""
+    words = [sys.executable, "-c", DOWNLOAD, store, tmp_path / "out"]
+    processes = [subprocess.Popen(words, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    errors = [process.communicate()[1] for process in processes]
+
+    assert errors == ["", ""]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["source.bin"]
+    logged.verify(str(tmp_path / "out"))
+
+
+def test_a_full_disk_gets_its_room_back(logged, tmp_path, monkeypatch):
+    """A download that the disk has no room for leaves nothing there."""
+
+    def refuse(fd: int, data: memoryview) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(partial_module, "write_all", refuse)
+    with pytest.raises(OSError, match="No space"):
+        logged.download(tmp_path / "out")
+
+    assert not list((tmp_path / "out").iterdir())
