@@ -137,7 +137,7 @@ def start_writing(fd: int) -> None:
         library.sync_file_range(fd, ctypes.c_int64(0), ctypes.c_int64(0), _START_WRITING)
 
 
-def sync_file(path: Path) -> None:
+def sync_file(path: str | Path) -> None:
     """Wait until a file is on its disk.
 
     Raises:
@@ -185,7 +185,7 @@ def clone_file(source: Path, target: Path) -> bool:
     return True
 
 
-def create(path: Path) -> int:
+def create(path: str | Path) -> int:
     """Open a new file for writing and return its descriptor.
 
     Raises:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 GRAVE = ".dying-"
 """What the name of a blob that is being deleted begins with; should its deleter be killed, whoever needs it takes it from there."""
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_DIGITS = 64
+_SHA256 = re.compile(rf"[0-9a-f]{{{_DIGITS}}}")
 _EARLY = 256 << 10
 """So many bytes begin to be written to the disk at once, while the next ones are hashed."""
 _FEW = 8
@@ -47,6 +48,7 @@ class Blobs:
             store: The store's directory.
         """
         self._root = store / "blobs"
+        self._top = f"{self._root}{os.sep}"
 
     def path(self, sha256: str) -> Path:
         """Return where a blob lies, or would.
@@ -54,15 +56,19 @@ class Blobs:
         Raises:
             ValueError: If that is no SHA-256 in lower-case hexadecimal.
         """
+        return Path(self._place(sha256))
+
+    def _place(self, sha256: str) -> str:
+        # A text, for a path object costs as much as a system call, and an artifact may have a million files.
         if not _SHA256.fullmatch(sha256):
             message = f"{sha256!r} is no SHA-256"
             raise ValueError(message)
-        return self._root.joinpath(sha256[:2], sha256)
+        return f"{self._top}{sha256[:2]}{os.sep}{sha256}"
 
     def has(self, sha256: str) -> bool:
         """Tell whether a blob is there, be it that a collection of waste was about to take it."""
-        path = self.path(sha256)
-        return path.is_file() or self._bring_back(path)
+        place = self._place(sha256)
+        return os.path.isfile(place) or self._bring_back(place)
 
     def find(self, reference: Mapping[str, Any]) -> Path:
         """Return where the bytes that a reference in a row names lie.
@@ -88,16 +94,17 @@ class Blobs:
             OSError: If they cannot be written.
         """
         blob = Blob(hashlib.sha256(data).hexdigest(), len(data))
-        if not self.touch(blob):
-            self._write(self.path(blob.sha256), data, waits=waits)
+        place = self._place(blob.sha256)
+        if not self._touch(place, blob.size):
+            self._write(place, data, waits=waits)
         return blob
 
-    def _write(self, path: Path, data: bytes | memoryview, *, waits: bool) -> None:
-        partial = _partial(path)
+    def _write(self, place: str, data: bytes | memoryview, *, waits: bool) -> None:
+        partial = _partial(place)
         try:
             fd = create(partial)
         except FileNotFoundError:
-            self._make_room(path)
+            self._make_room(place)
             fd = create(partial)
         try:
             try:
@@ -108,14 +115,14 @@ class Blobs:
                     start_writing(fd)
             finally:
                 os.close(fd)
-            partial.replace(path)
+            os.replace(partial, place)
         except BaseException:
-            partial.unlink(missing_ok=True)
+            _remove(partial)
             raise
 
-    def _make_room(self, path: Path) -> None:
+    def _make_room(self, place: str) -> None:
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        Path(place).parent.mkdir(mode=0o700, exist_ok=True)
 
     def settle(self, sha256s: Iterable[str]) -> None:
         """Wait until blobs are on the disk, whoever wrote them.
@@ -123,18 +130,18 @@ class Blobs:
         Raises:
             OSError: If they could not be written.
         """
-        paths = [self.path(sha256) for sha256 in sha256s]
+        places = [self._place(sha256) for sha256 in sha256s]
         # To wait for the whole file system is to wait for others too, but one wait costs less than many.
-        if len(paths) <= _FEW or not sync_filesystem(self._root):
-            for path in paths:
-                self._sync(path)
+        if len(places) <= _FEW or not sync_filesystem(self._root):
+            for place in places:
+                self._sync(place)
 
-    def _sync(self, path: Path) -> None:
+    def _sync(self, place: str) -> None:
         while True:
             try:
-                sync_file(path)
+                sync_file(place)
             except FileNotFoundError:
-                if not self._bring_back(path):
+                if not self._bring_back(place):
                     raise
             else:
                 return
@@ -153,48 +160,50 @@ class Blobs:
         known = _blob_of(path)
         if self.touch(known):
             return known
-        target = self.path(known.sha256)
-        self._make_room(target)
-        partial = _partial(target)
+        place = self._place(known.sha256)
+        self._make_room(place)
+        partial = _partial(place)
         try:
-            copy_file(path, partial)
-            blob = _blob_of(partial)
+            copy_file(path, Path(partial))
+            blob = _blob_of(Path(partial))
             sync_file(partial)
-            target = self.path(blob.sha256)
-            self._make_room(target)
-            partial.replace(target)
+            place = self._place(blob.sha256)
+            self._make_room(place)
+            os.replace(partial, place)
         finally:
-            partial.unlink(missing_ok=True)
+            _remove(partial)
         return blob
 
     def touch(self, blob: Blob) -> bool:
         """Say that a blob is wanted, so that a collection of waste spares it; False if it is not there whole."""
-        path = self.path(blob.sha256)
+        return self._touch(self._place(blob.sha256), blob.size)
+
+    def _touch(self, place: str, size: int) -> bool:
         while True:
             try:
-                if path.stat().st_size != blob.size:
+                if os.stat(place).st_size != size:
                     return False
-                os.utime(path)
+                os.utime(place)
             except FileNotFoundError:
-                if not self._bring_back(path):
+                if not self._bring_back(place):
                     return False
             except PermissionError:
                 # Somebody else's: only a copy of our own can be made to look wanted.
-                return self._copy_own(path)
+                return self._copy_own(place)
             except OSError:
                 return False
             else:
                 return True
 
-    def _copy_own(self, path: Path) -> bool:
-        partial = _partial(path)
+    def _copy_own(self, place: str) -> bool:
+        partial = _partial(place)
         try:
-            copy_file(path, partial)
-            partial.replace(path)
+            copy_file(Path(place), Path(partial))
+            os.replace(partial, place)
         except OSError:
             return False
         finally:
-            partial.unlink(missing_ok=True)
+            _remove(partial)
         return True
 
     # Away with them
@@ -208,31 +217,31 @@ class Blobs:
         Raises:
             OSError: If the store cannot be written.
         """
-        path = self.path(sha256)
-        grave = _grave(path)
+        place = self._place(sha256)
+        grave = _grave(place)
         try:
-            path.replace(grave)
-            is_wanted = grave.stat().st_mtime >= before_s
+            os.replace(place, grave)
+            is_wanted = os.stat(grave).st_mtime >= before_s
         except FileNotFoundError:
             return False
         if is_wanted:
-            self._bring_back(path)
-        grave.unlink(missing_ok=True)
+            self._bring_back(place)
+        _remove(grave)
         return not is_wanted
 
-    def _bring_back(self, path: Path) -> bool:
+    def _bring_back(self, place: str) -> bool:
         """Give a blob its name again; False if it is not there any more."""
         try:
-            os.link(_grave(path), path)
+            os.link(_grave(place), place)
         except FileExistsError:
             pass
         except FileNotFoundError:
-            return path.exists()
+            return os.path.exists(place)
         except OSError:
             # A file system without links.
             with contextlib.suppress(FileNotFoundError):
-                _grave(path).replace(path)
-        return path.exists()
+                os.replace(_grave(place), place)
+        return os.path.exists(place)
 
 
 def _blob_of(path: Path) -> Blob:
@@ -240,11 +249,16 @@ def _blob_of(path: Path) -> Blob:
         return Blob(hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
 
 
-def _partial(path: Path) -> Path:
+def _partial(place: str) -> str:
     """Return what a blob is called until it is whole: a name beside its own, for to rename within a directory is cheap."""
-    return path.with_name(f".{secrets.token_hex(8)}")
+    return place[:-_DIGITS] + f".{secrets.token_hex(8)}"
 
 
-def _grave(path: Path) -> Path:
+def _grave(place: str) -> str:
     """Return what a blob is called while it is being deleted."""
-    return path.with_name(GRAVE + path.name)
+    return place[:-_DIGITS] + GRAVE + place[-_DIGITS:]
+
+
+def _remove(place: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(place)

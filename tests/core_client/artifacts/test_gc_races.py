@@ -59,7 +59,7 @@ def test_what_nobody_wants_goes(blobs, dying):
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_what_is_wanted_while_it_is_deleted_stays(blobs, dying, monkeypatch, moment):
     """Whoever wants a blob just before or just after it got its last name has it for good."""
-    replace = Path.replace
+    replace = os.replace
     wanted = []
 
     def at_the_moment(path, target):
@@ -70,7 +70,7 @@ def test_what_is_wanted_while_it_is_deleted_stays(blobs, dying, monkeypatch, mom
             wanted.append(blobs.touch(dying))
         return done
 
-    monkeypatch.setattr(Path, "replace", at_the_moment)
+    monkeypatch.setattr(os, "replace", at_the_moment)
 
     assert not blobs.bury(dying.sha256, time.time() - DAY_S)
     assert wanted == [True]
