@@ -128,9 +128,13 @@ class Lifetime:
 
         run = self._run
         if run.identity.directory is not None:
-            interval_s = run.settings.x_stats_sampling_interval
             self._load = MachineLoad(
-                run.identity.directory, self._journal, interval_s=interval_s, emit=run.emit, alert=run.alert
+                run.identity.directory,
+                self._journal,
+                interval_s=run.settings.x_stats_sampling_interval,
+                reads_engines=run.settings.x_stats_gpu_engines,
+                emit=run.emit,
+                alert=run.alert,
             )
             self._load.start()
 

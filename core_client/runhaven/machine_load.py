@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runhaven.capture import environment
 from runhaven.platform.lock import FileLock
 from runhaven.recorder import Recorder
-from runhaven_gpu_monitor.sampler import Sampler
+from runhaven_gpu_monitor.sampler import Sampler, default_sources
 from runhaven_gpu_monitor.usage import Usage, describe, summarise
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class MachineLoad:
         journal: Journal,
         *,
         interval_s: float,
+        reads_engines: bool,
         emit: Callable[[dict[str, Any]], None],
         alert: Callable[[str, str, str], None],
     ) -> None:
@@ -40,6 +42,7 @@ class MachineLoad:
             directory: The run, where the lock of the election lies.
             journal: Where the rows go.
             interval_s: Seconds between two rows.
+            reads_engines: Whether to read the GPUs' engines for video and pictures too.
             emit: Keeps an event.
             alert: Tells title, text and level of what went wrong with a device.
         """
@@ -55,6 +58,7 @@ class MachineLoad:
         self._sampler = Sampler(
             self._on_sample,
             interval_s=interval_s,
+            sources=partial(default_sources, reads_engines=reads_engines),
             on_device=self._on_device,
             on_incident=self._on_incident,
             elect=self._lock.acquire,

@@ -73,6 +73,7 @@ class Settings:
         base_url: A Runhaven server; unused until there is one.
         x_disable_stats: Turn the machine's load off.
         x_stats_sampling_interval: Seconds between two samples of the machine's load.
+        x_stats_gpu_engines: Whether the GPUs' engines for video and pictures are sampled too.
         x_label: Label of this process in shared mode.
         x_primary: Whether this process owns the metadata in shared mode.
         x_scrub_images: A function, or "module:function", that every picture passes before its bytes are kept.
@@ -105,6 +106,7 @@ class Settings:
     base_url: str | None = None
     x_disable_stats: bool = False
     x_stats_sampling_interval: float = 10.0
+    x_stats_gpu_engines: bool = False
     x_label: str | None = None
     x_primary: bool = True
     x_scrub_images: Callable[[Any], Any] | str | None = None

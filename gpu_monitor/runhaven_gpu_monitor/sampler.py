@@ -23,6 +23,15 @@ _JOIN_S = 0.25
 _T = TypeVar("_T")
 
 
+def default_sources(*, reads_engines: bool = False) -> list[Source]:
+    """Return what reads this machine and its GPUs, with `reads_engines` those for video and pictures too."""
+    with imports:
+        from runhaven_gpu_monitor.amd import AmdSource
+        from runhaven_gpu_monitor.host import HostSource
+        from runhaven_gpu_monitor.nvml import NvmlSource
+    return [HostSource(), NvmlSource(reads_engines=reads_engines), AmdSource()]
+
+
 class Sampler:
     """Reads the machine's load at a steady beat, in a daemon thread.
 
@@ -32,7 +41,7 @@ class Sampler:
     Args:
         on_sample: Gets each row of readings, in the sampler's thread.
         interval_s: Time between two rows. The first comes a second after the start, one more when it stops.
-        sources: What to read. Default: this machine and its NVIDIA GPUs.
+        sources: Called in the sampler's thread, returns what to read. Default: this machine and its GPUs.
         on_device: Gets the static facts (`host`, `gpus`, `cpu_count`, `memory_bytes`) once, before the first row.
         on_incident: Gets what happened to a device and a person should hear of.
         elect: Asked at each beat until it says True. Until then nothing is opened and nothing is read, because another
@@ -44,7 +53,7 @@ class Sampler:
         on_sample: Callable[[dict[str, float]], None],
         *,
         interval_s: float = 10.0,
-        sources: Sequence[Source] | None = None,
+        sources: Callable[[], Sequence[Source]] = default_sources,
         on_device: Callable[[dict[str, Any]], None] | None = None,
         on_incident: Callable[[Incident], None] | None = None,
         elect: Callable[[], bool] | None = None,
@@ -117,7 +126,7 @@ class Sampler:
 
     def _open(self, opened: list[Source]) -> dict[str, Any]:
         device: dict[str, Any] = {"gpus": []}
-        for source in default_sources() if self._sources is None else self._sources:
+        for source in self._sources():
             try:
                 facts = source.open(self._tell)
             except Exception:  # noqa: BLE001 - a source may raise anything
@@ -189,15 +198,6 @@ def next_deadline(deadline: float, *, interval_s: float, now: float) -> float:
     """
     missed = max(0.0, (now - deadline) // interval_s)
     return deadline + (missed + 1) * interval_s
-
-
-def default_sources(*, reads_engines: bool = False) -> list[Source]:
-    """Return what reads this machine and its GPUs, with `reads_engines` those for video and pictures too."""
-    with imports:
-        from runhaven_gpu_monitor.amd import AmdSource
-        from runhaven_gpu_monitor.host import HostSource
-        from runhaven_gpu_monitor.nvml import NvmlSource
-    return [HostSource(), NvmlSource(reads_engines=reads_engines), AmdSource()]
 
 
 def join_facts(device: dict[str, Any], facts: dict[str, Any]) -> None:

@@ -269,7 +269,7 @@ def test_a_driver_that_hangs_hurts_nobody(play):
         from runhaven_gpu_monitor.sampler import Sampler
         monotonic = time.perf_counter; time.monotonic = monotonic
         rows = []
-        sampler = Sampler(rows.append, interval_s=0.05, sources=[source])
+        sampler = Sampler(rows.append, interval_s=0.05, sources=lambda: [source])
         sampler.start()
         while not rows: time.sleep(0.01)
         fake.delay("nvmlDeviceGetUtilizationRates", 3_000_000)

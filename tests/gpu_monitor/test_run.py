@@ -65,6 +65,17 @@ def test_a_run_knows_what_it_used_and_which_gpu_it_lost(library, store):
     assert "GPU 87 % busy" in shown
 
 
+@pytest.mark.parametrize("wanted", ["0", "1"])
+def test_the_engines_for_video_are_read_if_the_setting_says_so(library, store, wanted):
+    """Their utilisation is a series of the run with `x_stats_gpu_engines`, and not asked for without."""
+    done = train(library, "time.sleep(1.2); run.finish()", RUNHAVEN_X_STATS_GPU_ENGINES=wanted)
+    run = runhaven.Api(store).run("p/r")
+
+    assert done.returncode == 0, done.stderr
+    assert set(series(run, "gpu/1/encoder_utilization_percent")) == ({1} if wanted == "1" else set())
+    assert series(run, "gpu/1/utilization_percent")
+
+
 def test_a_killed_run_keeps_what_it_used(library, store):
     """Nobody could finish anything, and the sums of the last beat are there."""
     done = train(

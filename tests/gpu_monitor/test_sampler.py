@@ -55,7 +55,7 @@ def test_it_samples_stops_at_once_and_closes_its_sources():
     """Rows come soon after the start; `stop` returns long before the next beat and nothing comes after it."""
     rows: list[dict[str, float]] = []
     source = Counting()
-    sampler = Sampler(rows.append, interval_s=600, sources=[source])
+    sampler = Sampler(rows.append, interval_s=600, sources=lambda: [source])
     sampler.start()
     wait_for(lambda: bool(rows))
     started = time.monotonic()
@@ -77,7 +77,7 @@ def test_a_broken_source_or_callback_hurts_nobody():
         message = "callback"
         raise RuntimeError(message)
 
-    sampler = Sampler(on_sample, interval_s=0.02, sources=[Counting(fails=True), Counting()])
+    sampler = Sampler(on_sample, interval_s=0.02, sources=lambda: [Counting(fails=True), Counting()])
     sampler.start()
     wait_for(lambda: len(rows) > 3)
     sampler.stop()
@@ -90,7 +90,7 @@ def test_another_process_may_sample_instead():
     is_ours = threading.Event()
     rows: list[dict[str, float]] = []
     source = Counting()
-    sampler = Sampler(rows.append, interval_s=0.02, sources=[source], elect=is_ours.is_set)
+    sampler = Sampler(rows.append, interval_s=0.02, sources=lambda: [source], elect=is_ours.is_set)
     sampler.start()
     time.sleep(1.3)
     assert not rows
@@ -104,7 +104,7 @@ def test_another_process_may_sample_instead():
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_forked_child_does_not_sample():
     """In a child `stop` is harmless and nothing is sampled."""
-    sampler = Sampler(lambda _: None, interval_s=0.05, sources=[Counting()])
+    sampler = Sampler(lambda _: None, interval_s=0.05, sources=lambda: [Counting()])
     sampler.start()
     pid = os.fork()
     if pid == 0:

@@ -144,6 +144,44 @@ def test_two_processes_make_one_run(tmp_path, strategy, early):
     assert [row["_step"] for row in run.scan_history() if "train_loss_step" in row] == [0, 1]
 
 
+SHARDED = """
+import sys, torch
+sys.path.insert(0, {folder!r})
+from contracts.adapters import lightning as t
+from lightning.pytorch.strategies import ModelParallelStrategy
+from torch.distributed.fsdp import fully_shard
+
+class Sharded(t.Model):
+    def configure_model(self):
+        fully_shard(self.layer, mesh=self.device_mesh["data_parallel"])
+
+if __name__ == "__main__":
+    logger, model = t.RunhavenLogger(project="fsdp2"), Sharded()
+    logger.watch(model, log_freq=1, log_graph=False)
+    strategy = ModelParallelStrategy(data_parallel_size=2, tensor_parallel_size=1)
+    fit = t.trainer({root!r}, logger, devices=2, strategy=strategy, max_epochs=1, enable_checkpointing=False)
+    fit.fit(model, t.loader())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="gloo on loopback")
+def test_the_shards_of_all_ranks_are_watched(tmp_path, store):
+    """Under FSDP2 `logger.watch` counts on every rank, and rank 0 logs whole histograms and norms."""
+    folder = str(Path(__file__).parents[1])
+    (tmp_path / "train.py").write_text(textwrap.dedent(SHARDED).format(folder=folder, root=str(tmp_path)))
+    done = subprocess.run(
+        [sys.executable, "train.py"], cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False,
+        env=os.environ | {"PL_TORCH_DISTRIBUTED_BACKEND": "gloo"},
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    (run,) = runhaven.Api().runs("fsdp2")
+    cells = [row["gradients/layer.weight"] for row in run.scan_history() if "gradients/layer.weight" in row]
+    assert cells
+    assert {(cell["count"], cell.get("is_partial")) for cell in cells} == {(4, None)}
+    assert any("gradients_norm/layer.weight" in row for row in run.scan_history())
+
+
 def test_the_other_name_of_the_package_works_too(tmp_path):
     """`pytorch_lightning.Trainer` takes the same logger."""
     other = pytest.importorskip("pytorch_lightning")

@@ -255,8 +255,43 @@ def test_a_gradient_that_is_not_finite_raises_an_alert_and_an_extra_look():
     assert run.steps("gradients/0.weight") == [0, 3, 4, 7, 11]
     assert run.series("gradients_nonfinite/1.weight") == [1, 1, 1]
     assert [alert["text"] for alert in run.events("alert")] == [
-        "1.weight is the first that has: 1 NaN and 0 infinite; so has 2.bias, the last of 2 tensors"
+        "1.weight is the first that has, in the order of the model's definition: 1 NaN and 0 infinite; so has 2.bias, the last of 2 tensors"
     ]
+
+
+def test_an_alert_names_layers_in_the_order_of_the_forward_pass():
+    """With `log_graph`, the layer that is called first is named first although it was defined last."""
+
+    class Crossed(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last, self.first = torch.nn.Linear(4, 1), torch.nn.Linear(4, 4)
+
+        def forward(self, x):
+            return self.last(self.first(x))
+
+    model = Crossed()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with record() as run:
+        watch(run, model, log_graph=True)
+        model(torch.full((2, 4), float("nan"))).sum().backward()
+        optimizer.step()
+        unwatch(run)
+        run.recorder.settle(wait=True)
+
+    (alert,) = run.events("alert")
+    assert alert["text"].startswith("first.weight is the first that has, in the order of the forward pass: 16 NaN")
+    assert "so has last.weight" in alert["text"]
+
+
+def test_a_norm_raises_the_alert_where_a_sample_missed_the_number():
+    """On a device a sampled tensor is not counted whole at once: its norm tells."""
+    found = totals.Totals({"w": float("nan")}, {"w": 0}, {"w": torch.bincount(torch.tensor([1000]), minlength=4096)})
+    found.sizes["w"] = 1 << 20
+    rows, bad = found.rows("gradients", "")
+
+    assert bad["w"].nonfinite == 0
+    assert [key for row in rows for key in row] == ["gradients_norm/w", "gradients_norm/global", "gradients/w"]
 
 
 def test_the_update_ratio_is_that_of_the_step():

@@ -167,7 +167,6 @@ class RunhavenLogger(MediaMethods, Logger):
         if self._keeps_graph:
             integration.adapter("torch", feature="log_graph").keep_graph(self.experiment, model)
 
-    @rank_zero_only
     @guarded("watch the model")
     def watch(
         self,
@@ -176,8 +175,12 @@ class RunhavenLogger(MediaMethods, Logger):
         log_freq: int = 100,
         log_graph: bool = True,
     ) -> None:
-        """Keep histograms of gradients or parameters; see `runhaven.Run.watch`."""
-        self.experiment.watch(model, log=log, log_freq=log_freq, log_graph=log_graph)
+        """Keep histograms of gradients or parameters; see `runhaven.Run.watch`.
+
+        To be called on every rank: of FSDP2 and other `DTensor`s each rank counts its shards, and rank 0 logs them all.
+        """
+        run = self.adapter.run if rank_zero_only.rank else self.experiment
+        run.watch(model, log=log, log_freq=log_freq, log_graph=log_graph)
 
     # Checkpoints and artifacts
 

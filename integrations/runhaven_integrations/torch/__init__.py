@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -35,6 +36,7 @@ class _Watching:
 
     def __init__(self, number: int) -> None:
         self.number = number
+        self.watcher: Watcher | None = None
         self.stops: list[Callable[[], None]] = []
 
     def stop(self) -> None:
@@ -84,9 +86,10 @@ def watch(  # noqa: PLR0913, PLR0917 - W&B's signature, and more
             trigger = _TRIGGERS[when](watcher)
             watcher.look_again = trigger.look_again
             watching.stops += [trigger.stop, watcher.stop]
+            watching.watcher = watcher
         if log_graph and run.role == "main":
-            tracer = GraphTracer(model, lambda graph, number=watching.number: run.emit({**graph, "idx": number}))
-            watching.stops.append(tracer.stop)
+            on_known = partial(_keep_known, run, watching)
+            watching.stops.append(GraphTracer(model, on_known).stop)
 
 
 def unwatch(run: Run, models: torch.nn.Module | Sequence[torch.nn.Module] | None = None) -> None:
@@ -107,6 +110,13 @@ def keep_graph(run: Run, model: torch.nn.Module, *, idx: int = 0) -> None:
         idx: Which one of the run's models it is.
     """
     run.emit({**describe(model, {}), "idx": idx})
+
+
+def _keep_known(run: Run, watching: _Watching, graph: dict[str, Any]) -> None:
+    """Keep the graph, and let alerts name layers in the order in which they were called."""
+    if watching.watcher is not None:
+        watching.watcher.called = {each["name"]: each["order"] for each in graph["modules"] if "order" in each}
+    run.emit({**graph, "idx": watching.number})
 
 
 def _begin(run: Run, model: torch.nn.Module, number: int | None) -> _Watching:

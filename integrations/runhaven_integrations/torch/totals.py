@@ -86,9 +86,10 @@ class Totals:
         bad: dict[str, LogHistogram] = {}
         for name, (cell, special) in zip(names, self._cells(names), strict=True):
             histograms[f"{kind}/{prefix}{name}"] = cell
-            if special.nonfinite:
+            is_hidden = "is_sampled" in cell and not math.isfinite(self.squares[name])
+            if special.nonfinite or is_hidden:
                 bad[name] = special
-        nonfinite = {f"{kind}_nonfinite/{prefix}{name}": special.nonfinite for name, special in bad.items()}
+        nonfinite = {f"{kind}_nonfinite/{prefix}{name}": some.nonfinite for name, some in bad.items() if some.nonfinite}
         return [row for row in (norms, histograms, nonfinite) if row], bad
 
     def _cells(self, names: Sequence[str]) -> list[tuple[dict[str, Any], LogHistogram]]:

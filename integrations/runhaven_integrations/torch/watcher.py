@@ -62,12 +62,14 @@ class Watcher:
     Attributes:
         options: What to look at.
         look_again: Called, on the background thread, to have the next step looked at because numbers are not finite.
+        called: The place in the forward pass of each module that was called, by its name; empty if that is not known.
     """
 
     def __init__(self, run: Run, model: torch.nn.Module, options: Options) -> None:
         """Begin; nothing is put on the model."""
         self.options = options
         self.look_again: Callable[[], None] = lambda: None
+        self.called: dict[str, int] = {}
         self._run = run
         self._model = weakref.ref(model)
         self._is_kept = run.role in ("main", "child")
@@ -219,11 +221,21 @@ class Watcher:
         elif kind not in self._bad:
             self._bad.add(kind)
             self.look_again()
-            names = list(bad)
-            first = bad[names[0]]
-            others = f"; so has {names[-1]}, the last of {len(bad)} tensors" if len(bad) > 1 else ""
-            text = f"{names[0]} is the first that has: {first.nan} NaN and {first.inf + first.neg_inf} infinite{others}"
-            self.alert(f"Non-finite {kind}", text)
+            self.alert(f"Non-finite {kind}", self._describe(bad))
+
+    def _describe(self, bad: dict[str, LogHistogram]) -> str:
+        """Name the first and the last of some tensors: in the order of the forward pass if that is known."""
+        places = {name: self.called.get(name.rpartition(".")[0]) for name in bad}
+        is_known = None not in places.values()
+        names = sorted(bad, key=lambda name: places[name] or 0) if is_known else list(bad)
+        first, order = bad[names[0]], "forward pass" if is_known else "model's definition"
+        many = (
+            f"{first.nan} NaN and {first.inf + first.neg_inf} infinite"
+            if first.nonfinite
+            else "a norm that is not finite"
+        )
+        others = f"; so has {names[-1]}, the last of {len(bad)} tensors" if len(bad) > 1 else ""
+        return f"{names[0]} is the first that has, in the order of the {order}: {many}{others}"
 
 
 def _ignore(kind: str, bad: dict[str, LogHistogram]) -> None:
