@@ -2,10 +2,12 @@
 
     python benchmarks/gpu.py                 # all parts that can run here; without a GPU it says so and ends
     python benchmarks/gpu.py nvml log        # these parts
+    python benchmarks/gpu.py watch --device cpu   # to see without a GPU that this part runs
 
 Parts: `nvml`, how long each function and field value takes, which activity can be read without being root, and what a whole beat of
-our source takes; `log`, `log()` of CUDA scalars beside `log()` of what `.item()` waits for. Each prints a table in Markdown
-for `docs/performance.md`, under a line that names the hardware.
+our source takes; `log`, `log()` of CUDA scalars beside `log()` of what `.item()` waits for; `watch`, what a look of `watch()` adds to a step
+beside `wandb.watch`, if that is installed, with `benchmarks/watch.py` on the GPU. Each prints a table in Markdown for `docs/performance.md`, under a line
+that names the hardware.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ import sys
 import tempfile
 import time
 from typing import TYPE_CHECKING, Any
+
+from watch import MODELS, is_installed
+from watch import one as measure_watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -37,7 +42,12 @@ def main() -> None:
     """Run the parts that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", help=f"which of {', '.join(PARTS)}; all by default")
-    wanted = parser.parse_args().parts or list(PARTS)
+    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"), help="cpu: a check of the part `watch`")
+    given = parser.parse_args()
+    if given.device == "cpu":
+        table(WATCH_HEAD, watch_rows("cpu", ["mlp"], steps=2))
+        return
+    wanted = given.parts or list(PARTS)
     if unknown := set(wanted) - PARTS.keys():
         parser.error(f"there is no part {', '.join(sorted(unknown))}; choose from {', '.join(PARTS)}")
     print(f"{hardware()}\n")
@@ -243,7 +253,35 @@ def log_times(run: Any, weights: Any, convert: Callable[[Any], Any]) -> list[flo
     return sorted(times)
 
 
-PARTS: dict[str, Callable[[], None]] = {"nvml": nvml, "log": log}
+# watch
+
+WATCH_HEAD = [
+    "model",
+    "",
+    "a step, ms",
+    "a look adds, ms",
+    "ns an element",
+    "CPU of all threads, ms",
+    "waits for the device",
+]
+
+
+def watch() -> None:
+    """What a look at the gradients adds to a synchronised step, and how often it makes the host wait."""
+    table(WATCH_HEAD, watch_rows("cuda", MODELS, steps=30))
+
+
+def watch_rows(device: str, models: Iterable[str], steps: int) -> Iterable[tuple[object, ...]]:
+    """Yield a row for each model and tracker, each from a process of its own."""
+    for name in models:
+        for tracker in filter(is_installed, ("exact", "sampled", "wandb")):
+            found = measure_watch(tracker, name, "gradients", steps, device)
+            ms = [f"{found[key] * 1e3:.2f}" for key in ("step_s", "look_s", "all_s")]
+            per_element = f"{found['look_s'] / found['elements'] * 1e9:.3f}"
+            yield name, tracker, *ms[:2], per_element, ms[2], found["waits"]
+
+
+PARTS: dict[str, Callable[[], None]] = {"nvml": nvml, "log": log, "watch": watch}
 
 
 if __name__ == "__main__":

@@ -1,33 +1,41 @@
 """What watching a model costs: beside `wandb.watch` and TensorBoard's `add_histogram`, in one run.
 
     python benchmarks/watch.py                    # all models; needs torch, and measures each peer that is installed
-    python benchmarks/watch.py --models mlp gpt10m --log all
+    python benchmarks/watch.py --models mlp gpt10m --log all --trackers exact wandb
+    python benchmarks/watch.py --device cuda      # the time of synchronised steps, instead of the CPU time
 
 Each tracker trains in a process of its own, one after the other in every round, with one thread of PyTorch's. It looks at every second step, so
 that the cost of a look is the difference between neighbours: the CPU time of the training's thread, and that of all threads of the process.
-Figures are medians over steps and rounds. What a look costs at a log_freq of f is (look / f + idle) / step: idle is what hooks cost a step ("step us") and, of W&B alone, which hooks each parameter, a backward pass. "counting" is the floor: `torch.bincount` of
-ready codes, without reading the gradients or anything else. On a machine that others use too, compare columns of one run, not figures of two.
+Figures are medians over steps and rounds. What a look costs at a log_freq of f is (look / f + idle) / step: idle is what hooks cost a step ("step us") and, of W&B alone, which hooks each parameter, a backward pass.
+"x counting" compares with the floor, measured beside each pair of steps so that what others do on the machine cancels: `torch.bincount` of as many ready codes, without reading the gradients or anything else.
+"waits" are the synchronisations of a step with a look beyond those of one without, which PyTorch reports on CUDA alone. "exact" and "sampled" are Runhaven with `exact=True` and `exact=False`; by default a
+model is sampled from 33.5 M parameters on. On a machine that others use too, compare columns of one run, not figures of two.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TRACKERS = ("runhaven", "wandb", "tensorboard")
+TRACKERS = ("exact", "sampled", "wandb", "tensorboard")
+PACKAGES = {"exact": "runhaven", "sampled": "runhaven"}
 MODELS = ("mlp", "resnet18", "gpt10m", "gpt100m")
 IDLE_ROUNDS = 5
+# glibc hands gradients' memory back and takes it again at each step, or not: a third of a small step, and a matter of chance.
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 25), "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
 
 
 def mlp() -> tuple[Any, Any]:
@@ -112,12 +120,22 @@ def start_nothing(folder: str, model: Any, log: str, freq: int) -> tuple[Callabl
     return lambda: None, lambda: None
 
 
-def start_runhaven(folder: str, model: Any, log: Any, freq: int) -> tuple[Callable[[], object], Callable[[], object]]:
+def start_exact(folder: str, model: Any, log: Any, freq: int) -> tuple[Callable[[], object], Callable[[], object]]:
+    return start_runhaven(folder, model, log, freq, exact=True)
+
+
+def start_sampled(folder: str, model: Any, log: Any, freq: int) -> tuple[Callable[[], object], Callable[[], object]]:
+    return start_runhaven(folder, model, log, freq, exact=False)
+
+
+def start_runhaven(
+    folder: str, model: Any, log: Any, freq: int, *, exact: bool
+) -> tuple[Callable[[], object], Callable[[], object]]:
     import runhaven
     from runhaven_integrations.torch import watch
 
     run = runhaven.init(project="bench", dir=folder, settings={"silent": True, "x_disable_stats": True})
-    watch(run, model, log=log, log_freq=freq)
+    watch(run, model, log=log, log_freq=freq, exact=exact)
     return lambda: run.log({"step": 1.0}), run.finish
 
 
@@ -148,31 +166,68 @@ def start_tensorboard(
     return after_step, writer.close
 
 
-def measure(tracker: str, name: str, log: str, steps: int) -> dict[str, float]:
+def measure(tracker: str, name: str, log: str, steps: int, device: str) -> dict[str, float]:
     """Run in a process of its own: return the figures of one tracker on one model."""
     import torch
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model, data = build(name)
+    model, data = model.to(device), data.to(device)
+    elements = sum(parameter.numel() for parameter in model.parameters())
+    clock = time.thread_time if device == "cpu" else synchronised
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     with tempfile.TemporaryDirectory() as folder:
         after_step, end = globals()[f"start_{tracker}"](folder, model, log, 2)
         took: list[tuple[float, float]] = []
-        for _ in range(2 * steps + 4):
-            thread, process = time.thread_time(), time.process_time()
+        floors: list[float] = []
+
+        def step() -> None:
             train(model, data, optimizer)
             after_step()
-            took.append((time.thread_time() - thread, time.process_time() - process))
+
+        for number in range(2 * steps + 4):
+            thread, process = clock(), time.process_time()
+            step()
+            took.append((clock() - thread, time.process_time() - process))
+            if number % 2 == 0:
+                floors.append(counting_s(elements))
+        # The step that follows is one without a look, the one after it is looked at.
+        waits = [waits_of(step, device) for _ in range(2)]
         end()
     # The first steps warm up; of the others, every second one was looked at.
     plain, looked = took[4::2], took[5::2]
+    look_s = [with_[0] - without[0] for with_, without in zip(looked, plain, strict=True)]
     return {
-        "elements": float(sum(parameter.numel() for parameter in model.parameters())),
+        "elements": float(elements),
         "step_s": statistics.median(thread for thread, _ in plain),
-        "look_s": statistics.median(with_[0] - without[0] for with_, without in zip(looked, plain, strict=True)),
+        "look_s": statistics.median(look_s),
         "all_s": statistics.median(with_[1] - without[1] for with_, without in zip(looked, plain, strict=True)),
+        "floors": statistics.median(look / floor for look, floor in zip(look_s, floors[2:], strict=True)),
+        "waits": waits[1] - waits[0],
     }
+
+
+def synchronised() -> float:
+    """Return the time once the device has done all that was asked of it."""
+    import torch
+
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def waits_of(step: Callable[[], object], device: str) -> float:
+    """Return how often a step waits for the device; not known on others than CUDA."""
+    import torch
+
+    if device == "cpu":
+        return float("nan")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        step()
+        torch.cuda.set_sync_debug_mode("default")
+    return float(sum("synchroniz" in str(each.message) for each in caught))
 
 
 def train(model: Any, data: Any, optimizer: Any) -> None:
@@ -236,22 +291,20 @@ def step_s(optimizer: Any) -> float:
     return min(took)
 
 
-def counting_ns() -> float:
-    """Return the nanoseconds for an element of counting ready codes, the floor of any histogram by codes."""
+def counting_s(elements: int) -> float:
+    """Return the seconds of counting so many ready codes on the host, the floor of any histogram by codes there."""
     import torch
 
-    torch.set_num_threads(1)
     codes = ((torch.randn(1 << 18) * 1e-3).view(torch.int32) >> 20).bitwise_and_(4095).to(torch.int16)
-    took: list[float] = []
-    for _ in range(200):
-        begun = time.thread_time()
+    times = min(-(-elements // len(codes)), 64)
+    begun = time.thread_time()
+    for _ in range(times):
         torch.bincount(codes, minlength=4096)
-        took.append(time.thread_time() - begun)
-    return statistics.median(took) / len(codes) * 1e9
+    return (time.thread_time() - begun) / (times * len(codes)) * elements
 
 
 def in_process(*arguments: str) -> dict[str, float]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_SILENT": "true"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_SILENT": "true", **KEEP_MEMORY}
     command = [sys.executable, __file__, *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
@@ -261,26 +314,35 @@ def middle(rounds: list[dict[str, float]]) -> dict[str, float]:
     return {key: statistics.median(each[key] for each in rounds) for key in rounds[0]}
 
 
-def compare(name: str, log: str, rounds: int, steps: int) -> None:
+def one(tracker: str, name: str, log: str, steps: int, device: str) -> dict[str, float]:
+    """Return the figures of one tracker on one model, from a process of its own."""
+    return in_process("--one", tracker, name, log, str(steps), "--device", device)
+
+
+def is_installed(tracker: str) -> bool:
+    return find_spec(PACKAGES.get(tracker, tracker)) is not None
+
+
+def compare(given: argparse.Namespace, name: str) -> None:
     found: dict[str, list[dict[str, float]]] = {}
-    floor = statistics.median(counting_ns() for _ in range(rounds))
-    for _ in range(rounds):
-        for tracker in TRACKERS:
-            if find_spec(tracker) is not None and (figures := in_process("--one", tracker, name, log, str(steps))):
-                found.setdefault(tracker, []).append(figures | in_process("--idle", tracker, name))
-    step_s = statistics.median(each["step_s"] for each in found["runhaven"])
-    elements = found["runhaven"][0]["elements"]
-    print(f"\n{name}: {elements / 1e6:.1f} M parameters, a step {step_s * 1e3:.1f} ms; {log}; counting {floor:.2f} ns")
+    for _ in range(given.rounds):
+        for tracker in filter(is_installed, given.trackers):
+            figures = one(tracker, name, given.log, given.steps, given.device)
+            found.setdefault(tracker, []).append(figures | in_process("--idle", tracker, name))
+    step_s = statistics.median(each["step_s"] for of_tracker in found.values() for each in of_tracker)
+    elements = next(iter(found.values()))[0]["elements"]
+    print(f"\n{name}: {elements / 1e6:.1f} M parameters, a step {step_s * 1e3:.1f} ms on {given.device}; {given.log}")
     print(
-        f"{'':14}{'ns/element':>12}{'all threads':>13}{'step us':>9}{'backward us':>13}{'f=1':>9}{'f=10':>9}{'f=100':>9}"
+        f"{'':14}{'ns/element':>12}{'x counting':>12}{'all threads':>13}{'waits':>7}{'step us':>9}{'backward us':>13}{'f=1':>9}{'f=10':>9}{'f=100':>9}"
     )
     for tracker, each in found.items():
         of = middle(each)
         idle_s = of["idle_step_s"] + (of["idle_backward_s"] if tracker == "wandb" else 0.0)
         shares = [f"{100 * (of['look_s'] / freq + idle_s) / step_s:>8.2f}%" for freq in (1, 10, 100)]
         per = [f"{of[key] / elements * 1e9:.2f}" for key in ("look_s", "all_s")]
+        waits = "" if math.isnan(of["waits"]) else f"{of['waits']:.0f}"
         print(
-            f"{tracker:14}{per[0]:>12}{per[1]:>13}{of['idle_step_s'] * 1e6:>9.2f}{of['idle_backward_s'] * 1e6:>13.2f}{''.join(shares)}",
+            f"{tracker:14}{per[0]:>12}{of['floors']:>12.2f}{per[1]:>13}{waits:>7}{of['idle_step_s'] * 1e6:>9.2f}{of['idle_backward_s'] * 1e6:>13.2f}{''.join(shares)}",
             flush=True,
         )
 
@@ -291,16 +353,19 @@ def main() -> None:
     parser.add_argument("--log", choices=("gradients", "all"), default="gradients")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=10, help="looks in each round")
+    parser.add_argument("--trackers", nargs="+", choices=TRACKERS, default=TRACKERS)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
     parser.add_argument("--idle", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        print(json.dumps(measure(given.one[0], given.one[1], given.one[2], int(given.one[3]))))
+        tracker, name, log, steps = given.one
+        print(json.dumps(measure(tracker, name, log, int(steps), given.device)))
     elif given.idle:
         print(json.dumps(idle(*given.idle)))
     else:
         for name in given.models:
-            compare(name, given.log, given.rounds, given.steps)
+            compare(given, name)
 
 
 if __name__ == "__main__":

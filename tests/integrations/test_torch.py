@@ -20,7 +20,8 @@ import runhaven
 from runhaven import log_histogram
 from runhaven.errors import UsageError
 from runhaven.testing import record
-from runhaven_integrations.torch import counting, sampling, totals, unwatch, watch, watcher
+from runhaven_integrations.torch import capture, counting, sampling, totals, unwatch, watch, watcher
+from runhaven_integrations.torch.part import Part
 
 
 def step(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -312,6 +313,18 @@ def test_the_update_ratio_is_that_of_the_step():
     assert not torch.equal(bias, model.bias)
     assert run.series("update_ratio/bias") == [pytest.approx(of_bias.item(), rel=1e-4)]
     assert run.series("update_ratio/weight") == [pytest.approx(of_weight.item(), rel=0.05)]
+
+
+def test_a_look_that_is_not_read_yet_holds_no_gradient():
+    """Once the training lets a gradient go, its memory is free, whether or not the counts of it were read."""
+    memory = np.ones(100_000, np.float32)
+    gone = weakref.ref(memory)
+    look = capture.Capture(0, "", lambda _kind, _bad: None)
+    look.add("gradients", [Part(0, "w", torch.from_numpy(memory))], room=1)
+    del memory
+
+    assert gone() is None
+    assert look.read()[0]["gradients_norm/w"] == pytest.approx(100_000**0.5)
 
 
 @pytest.mark.parametrize(

@@ -31,4 +31,9 @@ else:
     except ImportError as error:
         raise ImportError(missing("lightning", "RunhavenLogger")) from error
 
-__all__ = ["Logger", "rank_zero_experiment", "rank_zero_only"]
+__all__ = ["Logger", "is_rank_zero", "rank_zero_experiment", "rank_zero_only"]
+
+
+def is_rank_zero() -> bool:
+    """Tell whether this process is the one that logs."""
+    return getattr(rank_zero_only, "rank", 0) == 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import runhaven
 from runhaven import integration
 from runhaven.adapter import Adapter, Checkpoints, guarded
-from runhaven_integrations.lightning.framework import Logger, rank_zero_experiment, rank_zero_only
+from runhaven_integrations.lightning.framework import Logger, is_rank_zero, rank_zero_experiment, rank_zero_only
 from runhaven_integrations.lightning.media import MediaMethods
 from runhaven_integrations.lightning.saving import written
 from runhaven_integrations.lightning.training import Training
@@ -179,7 +179,7 @@ class RunhavenLogger(MediaMethods, Logger):
 
         To be called on every rank: of FSDP2 and other `DTensor`s each rank counts its shards, and rank 0 logs them all.
         """
-        run = self.adapter.run if rank_zero_only.rank else self.experiment
+        run = self.experiment if is_rank_zero() else self.adapter.run
         run.watch(model, log=log, log_freq=log_freq, log_graph=log_graph)
 
     # Checkpoints and artifacts

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     OnSkips = Callable[[int], dict[str, Any]]
 
 CHANGES, WEIGHTS = "changes", "weights"
+_NO_TENSOR = torch.empty(0)
 
 
 class Capture:
@@ -161,8 +162,8 @@ class _Batch:
         self, kind: str, parts: Sequence[Part], room: int, scale: torch.Tensor | None, *, is_exact: bool
     ) -> None:
         self.kind = kind
-        # The tensors themselves are let go: their memory is the training's.
-        self._parts = [part._replace(tensor=part.tensor[:0]) for part in parts]
+        # The tensors themselves are let go, and not even a view is kept: their memory is the training's.
+        self._parts = [part._replace(tensor=_NO_TENSOR) for part in parts]
         flats = [part.tensor for part in parts]
         self._sizes = [part.tensor.numel() + part.zeros for part in parts]
         sampled = {} if is_exact else {place: part.blocks for place, part in enumerate(parts[:room]) if part.blocks}
