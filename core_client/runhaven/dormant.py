@@ -27,7 +27,7 @@ class DormantJournal:
         """The number of the next record."""
         return self._opened.number if self._opened else 0
 
-    def exclusively(self, action: Callable[..., None], *arguments: object) -> None:
+    def exclusively(self, action: Callable[..., object], *arguments: object) -> None:
         """Run `action` while no other thread writes."""
         with self._lock:
             if self._opened is None:
@@ -56,7 +56,7 @@ class NoJournal:
 
     number = 0
 
-    def exclusively(self, action: Callable[..., None], *arguments: object) -> None:
+    def exclusively(self, action: Callable[..., object], *arguments: object) -> None:
         """Run `action`."""
         action(*arguments)
 

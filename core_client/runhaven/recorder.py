@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 import time
 from collections import deque
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from runhaven.device import defer, is_on_device
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     from runhaven.metric import Metric
     from runhaven.rich import Keeper
 
-    # Has values follow in a row of the given step and time.
-    Follow = Callable[[int, int], None]
-
 _PYTHON_TYPES: dict[CellType, type] = {"f": float, "i": int, "b": bool}
 
 
@@ -41,7 +37,7 @@ class Journal(Protocol):
         """The number of the next record."""
         ...
 
-    def exclusively(self, action: Callable[..., None], *arguments: object) -> None:
+    def exclusively(self, action: Callable[..., object], *arguments: object) -> None:
         """Run `action` while no other thread writes."""
         ...
 
@@ -141,6 +137,7 @@ class Recorder:
         self._aggregates: dict[str, Aggregate] = {}
         self._axes: dict[str, float] = {}
         self._earlier: dict[str, Any] = {}
+        self._places: deque[tuple[int, int]] = deque()
         self._on_the_way: deque[_OnTheWay] = deque()
         self._rows_on_the_way: deque[_RowsOnTheWay] = deque()
 
@@ -165,15 +162,18 @@ class Recorder:
 
     def _append(
         self,
-        shape: Shape,
+        shape: Shape | None,
         cells: Sequence[Any],
         shown: Sequence[Any],
         step: int | None,
         commit: bool | None,
-    ) -> None:
-        """Write a row at its step and move the counter; runs exclusively."""
-        if shape.lacks and self._append_with_axes(shape, shown, step, commit):
-            return
+    ) -> int:
+        """Write a row at its step and move the counter; returns its time. Runs exclusively.
+
+        A row without a shape is one whose values all follow: only its place is noted, which takes a fraction of the time.
+        """
+        if shape is not None and shape.lacks and (known := self._known_axes(shape)):
+            return self._append_with_axes(shape, shown, known, step, commit)
         counter = self.step
         if step is None:
             step = counter
@@ -182,8 +182,15 @@ class Recorder:
             following = counter
         else:
             following = step + 1 if commit else step
-        self._write(shape, cells, shown, step, time.time_ns() // 1000)
+        time_us = time.time_ns() // 1000
+        if shape is None:
+            self._places.append((step, time_us))
+        else:
+            if self._places:
+                self._write_places()
+            self._write(shape, cells, shown, step, time_us)
         self.step = following
+        return time_us
 
     def _write(self, shape: Shape, cells: Sequence[Any], shown: Sequence[Any], step: int, time_us: int) -> None:
         self._journal.put_row(shape.layout, step, time_us, cells)
@@ -197,18 +204,21 @@ class Recorder:
         for index, name in shape.axes:
             self._axes[name] = shown[index]
 
-    def _append_with_axes(self, shape: Shape, shown: Sequence[Any], step: int | None, commit: bool | None) -> bool:
-        """Write the row with the last values of the step metrics that it lacks; False if there are none yet."""
-        known = {name: self._axes[name] for name in shape.lacks if name in self._axes}
-        if known:
-            data = dict(zip(shape.keys, shown, strict=True)) | known
-            cells = {key: to_cell(value) for key, value in data.items()}
-            self._append_cells(cells, data, step, commit)
-        return bool(known)
+    def _known_axes(self, shape: Shape) -> dict[str, float]:
+        """Return the last values of the step metrics that rows of a shape lack."""
+        return {name: self._axes[name] for name in shape.lacks if name in self._axes}
+
+    def _append_with_axes(
+        self, shape: Shape, shown: Sequence[Any], known: dict[str, float], step: int | None, commit: bool | None
+    ) -> int:
+        """Write the row with the step metrics that it lacks."""
+        data = dict(zip(shape.keys, shown, strict=True)) | known
+        cells = {key: to_cell(value) for key, value in data.items()}
+        return self._append_cells(cells, data, step, commit)
 
     def _axes_of(self, keys: Sequence[str]) -> dict[str, float]:
         """Return the last values of the step metrics that go with some keys."""
-        rules = [rule_for(self._rules, key) for key in keys] if self._axes else []
+        rules = [rule_for(self._rules, key) for key in keys]
         names = {rule.step_metric for rule in rules if rule is not None and rule.step_sync}
         return {name: value for name, value in self._axes.items() if name in names}
 
@@ -226,18 +236,22 @@ class Recorder:
             else:
                 cells[key] = cell = to_cell(value)
                 shown[key] = _show(cell, value)
-        parts: list[Follow] = []
-        for places, copy in defer(list(away.values())) if away else ():
-            parts.append(partial(self._await, [list(away)[at] for at in places], copy))
-        if rich:
-            parts.append(self._take(rich))
-        if parts:
-            for name, value in self._axes_of([*away, *rich]).items():
-                cells.setdefault(name, to_cell(value))
-                shown.setdefault(name, value)
-            self._journal.exclusively(self._append_in_parts, cells, shown, parts, step, commit)
-        else:
+        if not (away or rich):
             self._journal.exclusively(self._append_cells, cells, shown, step, commit)
+            return
+        for name, value in self._axes_of([*away, *rich]).items() if self._axes else ():
+            cells.setdefault(name, to_cell(value))
+            shown.setdefault(name, value)
+        parcel = self._opened_keeper().accept(rich) if rich else None
+        arriving = defer(list(away.values())) if away else ()
+        copies = [([list(away)[at] for at in places], copy) for places, copy in arriving]
+        self._journal.exclusively(self._append_in_parts, cells, shown, parcel, copies, step, commit)
+
+    def _opened_keeper(self) -> Keeper:
+        if self._keeper is None:
+            assert self.open_keeper is not None, "asked for before"
+            self._keeper = self.open_keeper()
+        return self._keeper
 
     def _append_cells(
         self,
@@ -245,24 +259,39 @@ class Recorder:
         shown: dict[str, Any],
         step: int | None,
         commit: bool | None,
-    ) -> None:
-        # A row that keeps the place of what follows has no cells, and always the same shape.
-        shape = (None if cells else self._shapes.get(())) or self._shape(cells)
-        self._append(shape, [cell for _, cell in cells.values()], tuple(shown.values()), step, commit)
+    ) -> int:
+        return self._append(
+            self._shape(cells), [cell for _, cell in cells.values()], tuple(shown.values()), step, commit
+        )
 
     def _append_in_parts(
         self,
         cells: dict[str, tuple[CellType, Any]],
         shown: dict[str, Any],
-        parts: list[Follow],
+        parcel: Any,
+        copies: Sequence[tuple[list[str], Deferred]],
         step: int | None,
         commit: bool | None,
     ) -> None:
         """Write what is in host memory at once; the rest follows at the same step and time when it has arrived."""
-        at, now = (self.step if step is None else step), time.time_ns() // 1000
-        self._append_cells(cells, shown, step, commit)
-        for follow in parts:
-            follow(at, now)
+        at = self.step if step is None else step
+        time_us = self._append_cells(cells, shown, step, commit) if cells else self._append(None, (), (), step, commit)
+        if parcel is not None:
+            self._opened_keeper().send(parcel, self._deliver, at, time_us)
+        for keys, copy in copies:
+            self._on_the_way.append(_OnTheWay(keys, at, time_us, copy))
+
+    def _write_places(self, until: tuple[int, int] | None = None) -> None:
+        """Write a row without cells wherever only a place was noted, so that rows keep their order.
+
+        Args:
+            until: Step and time of a row whose values are here now: they take its place, and those behind it can wait.
+        """
+        while self._places:
+            place = self._places.popleft()
+            if place == until:
+                return
+            self._write(self._shapes.get(()) or self._shape({}), (), (), *place)
 
     def _shape(self, cells: Mapping[str, tuple[CellType, Any]]) -> Shape:
         schema = Schema(self._stream, tuple((key, kind) for key, (kind, _) in cells.items()))
@@ -294,18 +323,8 @@ class Recorder:
     def _await(self, keys: list[str], copy: Deferred, step: int, time_us: int) -> None:
         self._on_the_way.append(_OnTheWay(keys, step, time_us, copy))
 
-    def _take(self, values: Mapping[str, Any]) -> Follow:
-        """Take rich values as they are now, and return what has them kept."""
-        if self._keeper is None:
-            assert self.open_keeper is not None, "asked for before"
-            self._keeper = self.open_keeper()
-        return partial(self._send, self._keeper, self._keeper.accept(values))
-
-    def _send(self, keeper: Keeper, parcel: Any, step: int, time_us: int) -> None:
-        def deliver(cells: dict[str, Any]) -> None:
-            self._journal.exclusively(self._write_arrived, cells, step, time_us)
-
-        keeper.send(parcel, deliver)
+    def _deliver(self, cells: dict[str, Any], step: int, time_us: int) -> None:
+        self._journal.exclusively(self._write_arrived, cells, step, time_us)
 
     def settle_rich(self, *, patience_s: float) -> bool:
         """Wait until all rich values are kept; False if none was for so long."""
@@ -317,7 +336,12 @@ class Recorder:
         return 0 if self._keeper is None else self._keeper.lost
 
     def settle(self, *, wait: bool = False) -> None:
-        """Write the rows whose device values have arrived; with `wait`, all of them. For the background thread."""
+        """Write the rows whose device values have arrived, and have rich ones kept; with `wait`, all that is there.
+
+        For the background thread.
+        """
+        if self._keeper is not None:
+            self._keeper.wake()
         while self._on_the_way and (wait or self._on_the_way[0].copy.is_ready()):
             keys, step, time_us, copy = self._on_the_way.popleft()
             try:
@@ -325,8 +349,10 @@ class Recorder:
             except Exception:  # noqa: BLE001 - a device may fail in any way, and training will hear of it by itself
                 self.lost += len(keys)
                 continue
-            self._journal.exclusively(self._write_arrived, dict(zip(keys, values, strict=True)), step, time_us)
+            self._deliver(dict(zip(keys, values, strict=True)), step, time_us)
         self._settle_rows(wait=wait)
+        if wait:
+            self._journal.exclusively(self._write_places)
 
     def log_later(self, rows: Later) -> None:
         """Write rows at the present step once they are ready; the counter stays where it is."""
@@ -345,11 +371,14 @@ class Recorder:
 
     def _write_later(self, row: dict[str, Any], step: int, time_us: int) -> None:
         """Write a row; a large value, such as a histogram, has no place in the summary."""
+        self._write_places()
         cells = {key: to_cell(value) for key, value in row.items()}
         shown = () if any(kind == "j" for kind, _ in cells.values()) else tuple(row.values())
         self._write(self._shape(cells), [cell for _, cell in cells.values()], shown, step, time_us)
 
     def _write_arrived(self, values: dict[str, Any], step: int, time_us: int) -> None:
+        if (step, time_us) in self._places:
+            self._write_places(until=(step, time_us))
         cells = {key: to_cell(value) for key, value in values.items()}
         self._write(self._shape(cells), [cell for _, cell in cells.values()], tuple(values.values()), step, time_us)
 
@@ -383,6 +412,7 @@ class Recorder:
         self._journal = journal
         self._shapes.clear()
         self._others.clear()
+        self._places.clear()
         self._on_the_way.clear()
         if self._keeper is not None:
             self._keeper.forget()

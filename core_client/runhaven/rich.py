@@ -12,6 +12,9 @@ from runhaven.value import known_as
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    # Gets the cells of a row, and its step and time.
+    Deliver = Callable[[dict[str, Any], int, int], None]
+
 Bare: TypeAlias = Literal["figure", "axes", "plotly", "pillow", "frame", ""]
 
 _BARE: dict[tuple[str, str], Bare] = {
@@ -40,8 +43,12 @@ class Keeper(Protocol):
         """Take the values as they are now; returns what `send` wants."""
         ...
 
-    def send(self, parcel: Any, deliver: Callable[[dict[str, Any]], None]) -> None:
-        """Have a parcel's values kept, and what stands for them in a row delivered."""
+    def send(self, parcel: Any, deliver: Deliver, step: int, time_us: int) -> None:
+        """Have a parcel's values kept, and what stands for them in a row delivered; called for one at a time."""
+        ...
+
+    def wake(self) -> None:
+        """Have what was sent kept now; called again and again, for it may lie until then."""
         ...
 
     def settle(self, *, patience_s: float) -> bool:
@@ -55,10 +62,12 @@ class Keeper(Protocol):
 
 def is_rich(value: object) -> bool:
     """Tell whether a value is rich: one of ours, a figure, a picture, a frame, or a list of such."""
+    if isinstance(value, Rich):
+        return True
     if type(value) in (list, tuple):
         items = cast("list[object]", value)
         return bool(items) and (isinstance(items[0], Rich) or bare_kind(items[0]) != "")
-    return isinstance(value, Rich) or bare_kind(value) != ""
+    return bare_kind(value) != ""
 
 
 def bare_kind(value: object) -> Bare:

@@ -50,7 +50,7 @@ class MemoryJournal:
         self.events: list[dict[str, Any]] = []
         self._layouts: dict[Schema, Layout] = {}
 
-    def exclusively(self, action: Callable[..., None], *arguments: object) -> None:
+    def exclusively(self, action: Callable[..., object], *arguments: object) -> None:
         """Run `action`."""
         action(*arguments)
 

@@ -43,11 +43,12 @@ _FAMILIES: dict[tuple[str, str], Family] = {
 
 def family(value: object) -> Family:
     """Return which library a value comes from."""
-    return _family(type(value))
+    return family_of(type(value))
 
 
 @lru_cache(maxsize=1024)
-def _family(kind: type) -> Family:
+def family_of(kind: type) -> Family:
+    """Return which library a class comes from."""
     return known_as(kind, _FAMILIES) or "other"
 
 
@@ -60,7 +61,8 @@ def known_as(kind: type, names: Mapping[tuple[str, str], Word]) -> Word | None:
 def flatten(data: Mapping[Any, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
     """Yield key and value of each leaf; keys of nested dicts join with "."."""
     for key, value in data.items():
-        name = f"{prefix}{key}"
+        # Without a prefix this is the key itself, whose hash is known.
+        name = f"{prefix}{key}" if prefix else f"{key}"
         if isinstance(value, dict) and value and depth < _MAX_DEPTH:
             yield from flatten(cast("dict[Any, Any]", value), f"{name}.", depth + 1)
         else:
@@ -106,7 +108,7 @@ def _number_reader(kind: type[Any]) -> Callable[[Any], bool | int | float | None
         return int
     if issubclass(kind, float):
         return float
-    group = _family(kind)
+    group = family_of(kind)
     if group == "numpy scalar":
         return _item
     return _array_item if group in ("torch", "numpy", "jax") else _no_number

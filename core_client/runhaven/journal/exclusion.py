@@ -17,9 +17,9 @@ class Exclusion:
         """Let anybody in."""
         self._lock = threading.RLock()
         self._busy = False
-        self._deferred: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._deferred: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
 
-    def exclusively(self, action: Callable[..., None], *arguments: object) -> None:
+    def exclusively(self, action: Callable[..., object], *arguments: object) -> None:
         """Run `action` while no other thread writes; called again from within, it runs right after the outer one.
 
         A signal handler may interrupt an action halfway, on the same thread: its own action then has to wait its turn.

@@ -10,9 +10,8 @@ from runhaven.media import filing, pixels, png
 from runhaven.media.annotation import BoundingBoxes2D, Classes, ImageMask, boxes_in, mask_in
 from runhaven.media.figure import draw, figure_of
 from runhaven.media.kind import Media, lenient
-from runhaven.media.source import HostArray, checked_path, extension, hold, is_path, read_stream
+from runhaven.media.source import HostArray, array_holder, checked_path, extension, hold, is_path, read_stream
 from runhaven.rich import bare_kind
-from runhaven.value import family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from runhaven.media.kind import Reference, Sink
     from runhaven.media.source import Held
 
-_ARRAYS = frozenset({"numpy", "torch"})
 _DRAWN = pixels.FORMATS - {"svg"}
 
 
@@ -68,12 +66,13 @@ class Image(Media):
         self.caption = caption
         self._mode = mode
         self._grouping = grouping
-        self._file_type = file_type.lower().lstrip(".") if file_type else None
         self._normalize = normalize
-        self._classes = classes if isinstance(classes, Classes) or classes is None else Classes(classes)
+        self._file_type = file_type.lower().lstrip(".") if file_type else None
+        self._classes = classes if classes is None or isinstance(classes, Classes) else Classes(classes)
         self._boxes = _annotations(boxes, BoundingBoxes2D) if boxes else {}
         self._masks = _annotations(masks, ImageMask) if masks else {}
-        self.source: Any = hold(data_or_path) if family(data_or_path) in _ARRAYS else _take(data_or_path)
+        holder = array_holder(data_or_path.__class__)
+        self.source: Any = _take(data_or_path) if holder is None else holder(data_or_path)
 
     # What it is
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from runhaven.errors import UsageError
 from runhaven.media.cell import error_for
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
 
     from runhaven.media.kind import Reference
     from runhaven.notice import Notices
+    from runhaven.rich import Deliver
     from runhaven.store.blobs import Blob
 
 logger = logging.getLogger("runhaven")
 
 MOST_WAITING_BYTES = 256 << 20
+WAKING_BYTES = 8 << 20
 LONGEST_WAIT_S = 0.05
 _POLL_S = 0.002
 
@@ -41,16 +44,10 @@ class BlobStore(Protocol):
         ...
 
 
-class Parcel(NamedTuple):
-    """The rich values of one call.
-
-    Attributes:
-        values: Each as it was taken; or what stands for it, where it could not be.
-        weight: About how many bytes they hold.
-    """
-
-    values: dict[str, Media | dict[str, Any]]
-    weight: int
+Values: TypeAlias = "dict[str, Media | dict[str, Any]]"
+"""The rich values of one call, each as it was taken; or what stands for it, where it could not be."""
+Parcel: TypeAlias = "tuple[Values, int]"
+"""The values of one call, and about how many bytes they hold."""
 
 
 class Counter(Scrubbing):
@@ -113,14 +110,17 @@ class MediaKeeper:
 
     def forget(self) -> None:
         """Let go, in a forked child, of what the parent is keeping."""
-        # A SimpleQueue and a reentrant lock, for a signal handler may log while its thread is in here.
-        self._queue: SimpleQueue[tuple[Parcel, Callable[[dict[str, Any]], None]]] = SimpleQueue()
+        # A reentrant lock, and queues that need none, for a signal handler may log while its thread is in here.
+        self._parcels: deque[tuple[Parcel, Deliver, int, int]] = deque()
+        self._bell: SimpleQueue[None] = SimpleQueue()
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
-        self._taken_bytes = self._done_bytes = 0
-        self._sent = self._done = 0
+        self._taken_bytes = self._done_bytes = self._done = 0
 
     # On the calling thread
+
+    # What follows is short in calls on purpose: between two steps of a training code has left the processor's caches,
+    # and each function that is called costs a microsecond or two, whatever it does.
 
     def accept(self, values: Mapping[str, Any]) -> Parcel:
         """Take values as they are now.
@@ -128,33 +128,30 @@ class MediaKeeper:
         Raises:
             UsageError: In strict mode, if one of them is bad.
         """
-        found: dict[str, Media | dict[str, Any]] = {}
+        found: Values = {}
         weight = 0
         for key, value in values.items():
             try:
-                found[key] = media = _media(value)
-                weight += media.weight()
+                media = value if isinstance(value, Media) else _media(value)
+                if media.problem is None:
+                    weight += media.weight()
+                    found[key] = media
+                else:
+                    found[key] = self._refuse(key, value, media.problem)
             except Exception as error:  # noqa: BLE001 - a bad value may fail in any way
                 found[key] = self._refuse(key, value, error)
-        if not self._admit(weight):
-            return Parcel(self._drop(found), 0)
-        try:
-            return Parcel({key: self._take(key, value) for key, value in found.items()}, weight)
-        except UsageError:
-            self._done_bytes += weight
-            raise
-
-    def _take(self, key: str, value: Media | dict[str, Any]) -> Media | dict[str, Any]:
-        """Return a value as it is now; in strict mode it is looked at at once, elsewhere on the thread that keeps it."""
-        if not isinstance(value, Media):
-            return value
-        try:
-            taken = value.snapshot()
-            if self._is_strict:
-                self._verify(key, taken)
-        except Exception as error:  # noqa: BLE001 - as above
-            return self._refuse(key, value, error)
-        return taken
+        waiting = self._taken_bytes - self._done_bytes
+        if waiting and waiting + weight > MOST_WAITING_BYTES and not self._find_room(weight):
+            return self._drop(found), 0
+        for key, media in found.items():
+            if isinstance(media, Media):
+                try:
+                    found[key] = taken = media.snapshot()
+                    if self._is_strict:
+                        self._verify(key, taken)
+                except Exception as error:  # noqa: BLE001 - as above
+                    found[key] = self._refuse(key, media, error)
+        return found, weight
 
     def _verify(self, key: str, media: Media) -> None:
         media.verify()
@@ -171,21 +168,17 @@ class MediaKeeper:
         self._notices.warn(message, about=f"media {type(value).__name__} {type(error).__name__} {error}")
         return error_for(value, error)
 
-    def _admit(self, weight: int) -> bool:
+    def _find_room(self, weight: int) -> bool:
         """Wait a moment for room; False if there is none."""
-        deadline = 0.0
-        while True:
-            with self._lock:
-                waiting = self._taken_bytes - self._done_bytes
-                if self._is_inline or waiting == 0 or waiting + weight <= MOST_WAITING_BYTES:
-                    self._taken_bytes += weight
-                    return True
-            deadline = deadline or time.monotonic() + LONGEST_WAIT_S
+        deadline = time.monotonic() + LONGEST_WAIT_S
+        while (waiting := self._taken_bytes - self._done_bytes) and waiting + weight > MOST_WAITING_BYTES:
             if time.monotonic() >= deadline:
                 return False
+            self.wake()
             time.sleep(_POLL_S)
+        return True
 
-    def _drop(self, values: dict[str, Media | dict[str, Any]]) -> dict[str, Media | dict[str, Any]]:
+    def _drop(self, values: Values) -> Values:
         self.lost += len(values)
         self._notices.warn(
             f"media are logged faster than they can be written: {MOST_WAITING_BYTES >> 20} MiB wait, and more is left out and "
@@ -195,15 +188,25 @@ class MediaKeeper:
         why = RuntimeError("left out, for too much was waiting to be written")
         return {key: error_for(value, why) if isinstance(value, Media) else value for key, value in values.items()}
 
-    def send(self, parcel: Parcel, deliver: Callable[[dict[str, Any]], None]) -> None:
-        """Have a parcel kept; `deliver` gets its cells, on the thread that keeps it."""
-        with self._lock:
-            self._sent += 1
-        self._queue.put((parcel, deliver))
+    def send(self, parcel: Parcel, deliver: Deliver, step: int, time_us: int) -> None:
+        """Have a parcel kept; `deliver` gets its cells, on the thread that keeps it. One at a time."""
+        self._taken_bytes += parcel[1]
+        self._parcels.append((parcel, deliver, step, time_us))
         if self._is_inline:
-            self._keep_next()
-        elif self._thread is None:
-            self._start()
+            self._keep_all()
+        elif self._taken_bytes - self._done_bytes > WAKING_BYTES:
+            self.wake()
+
+    def wake(self) -> None:
+        """Have what waits kept now.
+
+        That is not done for each value: a thread that wakes at once pushes aside the one that logs, or wants the
+        interpreter's lock from it.
+        """
+        if self._parcels and self._bell.empty():
+            self._bell.put(None)
+            if self._thread is None:
+                self._start()
 
     def _start(self) -> None:
         with self._lock:
@@ -215,7 +218,8 @@ class MediaKeeper:
         """Wait until all is kept; False if nothing at all moved for so long."""
         seen, since = self._done, time.monotonic()
         pause = _POLL_S / 4
-        while self._done < self._sent and threading.current_thread() is not self._thread:
+        while self._parcels and threading.current_thread() is not self._thread:
+            self.wake()
             if self._done != seen:
                 seen, since = self._done, time.monotonic()
             elif time.monotonic() - since > patience_s:
@@ -228,27 +232,31 @@ class MediaKeeper:
 
     def _run(self) -> None:
         while True:
-            self._keep_next()
+            self._bell.get()
+            self._keep_all()
 
-    def _keep_next(self) -> None:
-        parcel, deliver = self._queue.get()
-        try:
-            deliver(self._keep(parcel))
-        except Exception:
-            logger.debug("media could not be kept", exc_info=True)
-        finally:
-            self._done_bytes += parcel.weight
-            self._done += 1
+    def _keep_all(self) -> None:
+        while self._parcels:
+            (values, weight), deliver, step, time_us = self._parcels[0]
+            try:
+                deliver(self._keep(values), step, time_us)
+            except Exception:
+                logger.debug("media could not be kept", exc_info=True)
+            finally:
+                # Only now: whoever waits for all to be kept waits until there is none.
+                self._parcels.popleft()
+                self._done_bytes += weight
+                self._done += 1
 
-    def _keep(self, parcel: Parcel) -> dict[str, Any]:
+    def _keep(self, values: Values) -> dict[str, Any]:
         cells: dict[str, Any] = {}
         sink = Counter(self._blobs, self._scrub)
-        for key, value in parcel.values.items():
+        for key, value in values.items():
             if isinstance(value, Media):
                 cells |= self._keep_one(key, value, sink)
             else:
                 cells[key] = value
-        if (receipt := sink.receipt(list(parcel.values))) is not None:
+        if (receipt := sink.receipt(list(values))) is not None:
             self._emit(receipt)
         return cells
 
@@ -269,12 +277,10 @@ def _media(value: Any) -> Media:
     """Return the media that a value is or stands for.
 
     Raises:
-        Exception: What was wrong with what it was made of.
+        UsageError: If it is a list of something else.
     """
     media = wrap(value)
     if media is None:
         message = f"a list of {len(value)} holds values that are no media."
         raise UsageError(message)
-    if media.problem is not None:
-        raise media.problem
     return media

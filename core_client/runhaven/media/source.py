@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runhaven.errors import UsageError
 from runhaven.missing import require
-from runhaven.value import family
+from runhaven.value import family_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class Held(Protocol):
@@ -49,14 +50,16 @@ _NUMBERS = frozenset("biuf")
 class HostArray:
     """A copy in host memory."""
 
+    __slots__ = ("_content", "_dtype", "puts_channels_first", "shape", "weight")
+
     def __init__(self, source: Any, *, puts_channels_first: bool = False) -> None:
         """Copy an array of NumPy's."""
         self.puts_channels_first = puts_channels_first
         self.shape: tuple[int, ...] = source.shape
         self.weight: int = source.nbytes
-        self._dtype = source.dtype
+        self._dtype = dtype = source.dtype
         # The quickest copy there is, and one that does not let go of the interpreter's lock.
-        is_plain = source.flags.c_contiguous and source.dtype.kind in _NUMBERS
+        is_plain = source.flags.c_contiguous and dtype.kind in _NUMBERS
         self._content: Any = source.tobytes() if is_plain else source.copy(order="K")
 
     @property
@@ -139,13 +142,22 @@ def _numpy() -> Any:
 
 def hold(data: Any) -> Held | None:
     """Copy an array, a tensor or nested lists of numbers; None for anything else."""
-    kind = family(data)
-    if kind == "torch":
-        return _hold_tensor(data)
-    if kind == "jax" or type(data).__module__.startswith("tensorflow"):
-        return FixedArray(data)
-    if kind == "numpy":
-        return HostArray(data)
+    holder = array_holder(data.__class__)
+    return _hold_other(data) if holder is None else holder(data)
+
+
+@cache
+def array_holder(kind: type) -> Callable[[Any], Held] | None:
+    """Return, found once for each class, what copies its arrays or tensors; None for other classes."""
+    group = family_of(kind)
+    if group == "numpy":
+        return HostArray
+    if group == "torch":
+        return _hold_tensor
+    return FixedArray if group == "jax" or kind.__module__.startswith("tensorflow") else None
+
+
+def _hold_other(data: Any) -> Held | None:
     if isinstance(data, list | tuple | range) or hasattr(data, "__array__") or hasattr(data, "__array_interface__"):
         try:
             return HostArray(_numpy().asarray(data))
