@@ -13,6 +13,7 @@ import runhaven
 from runhaven.errors import StoreError
 from runhaven_server import blobs, curves
 from runhaven_server.artifacts.routes import artifact_routes
+from runhaven_server.artifacts.shelf import Shelf
 from runhaven_server.bundle import STATIC, Bundle
 from runhaven_server.guard import Guard
 from runhaven_server.library import Library
@@ -63,6 +64,7 @@ def create_app(
         static: Where the built dashboard lies.
     """
     library = Library(store)
+    shelf = Shelf(library)
     live, sealer = Live(library), Sealer(library)
 
     @contextlib.asynccontextmanager
@@ -78,8 +80,8 @@ def create_app(
     app.add_api_websocket_route("/api/v1/live", _live_route(live))
     _add_lists(app, library)
     _add_runs(app, library)
-    app.include_router(artifact_routes(library))
-    app.include_router(media_routes(library))
+    app.include_router(artifact_routes(shelf))
+    app.include_router(media_routes(library, shelf))
     app.mount("/", Bundle(static))
     return Guard(app, access=access, hosts=hosts, prefix=prefix, trust_prefix_header=trust_prefix_header)
 

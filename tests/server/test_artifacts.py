@@ -10,6 +10,7 @@ import zipfile
 from datetime import timedelta
 from urllib.parse import quote
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -155,7 +156,6 @@ def test_bytes_come_whole_and_in_parts(client, log, size):
     artifact = log(files={"weights.bin": data})
     assert bool(artifact.get_entry("weights.bin").chunks) == (size > 1 << 23)
     address = f"{ROOT}/digits/v0/files/0"
-    assert ask(client, f"{address}/facts")["is_blob"] == (size < 1 << 23)
     whole = client.get(address)
     tag = whole.headers["etag"]
     parts = [(0, 0), (size - 1, size - 1), (size // 3, size // 2), (0, size * 2)]
@@ -444,6 +444,7 @@ def test_nobody_sees_artifacts_without_signing_in(client, log):
     assert len(paths) >= 10
     for path in paths:
         names = {"entity": "me", "project": "p", "name": "digits", "version": "v0", "number": "0", "ulid": run.ulid}
+        names["sha256"] = "0" * 64
         address = path.format(**{key: quote(value) for key, value in names.items()})
         assert client.stranger().get(address).status_code == 401
         assert client.get(address, headers={"Host": "evil.example"}).status_code == 403
@@ -455,3 +456,41 @@ def test_the_store_reads_the_same(client, log):
     log("net", "model")
 
     assert {row["name"] for row in ask(client, ROOT)} == {one.name for one in Api().all_artifact_collections()}
+
+
+def chunked(artifact):
+    """The version's files in chunks, by the end of their names."""
+    return {
+        path.rpartition("/")[2].partition(".")[2]: entry
+        for path, entry in artifact.manifest.entries.items()
+        if entry.chunks
+    }
+
+
+def test_media_in_chunks_are_served_by_their_hash(client, store):
+    """A cloud of points and the rows of a table that are too large for one blob are read within their version, ranges too."""
+    points = np.random.default_rng(0).random((450_000, 3)).round(4)
+    rows = [[number, "x" * 100] for number in range(90_000)]
+    artifact = runhaven.Artifact("large", type="dataset")
+    artifact.add(runhaven.Object3D(points), "cloud")
+    artifact.add(runhaven.Table(["n", "text"], rows), "rows")
+    with runhaven.init(project="p", entity="me") as run:
+        logged = run.log_artifact(artifact)
+    found = chunked(logged)
+    cloud, table = found["pts.json"], found["table.json"]
+    address = f"{ROOT}/large/v0/blobs/{cloud.digest}"
+    whole, part = client.get(address), client.get(address, headers={"Range": "bytes=9000000-9000099"})
+    reference = json.loads(logged.get_entry("cloud.object3D-file.json").open().read())
+    within = {"entity": "me", "project": "p", "name": "large", "version": "v0"}
+    query = {"tables": [[table.digest]], "start": 89_999, "count": 5}
+    outside = client.post("/api/v1/tables", **query)
+    page = client.post("/api/v1/tables", **query, within=within)
+
+    assert reference["sha256"] == cloud.digest
+    assert json.loads(whole.content) == points.tolist()
+    assert (whole.headers["content-type"], whole.headers["x-content-type-options"]) == ("application/json", "nosniff")
+    assert (part.status_code, part.content) == (206, whole.content[9_000_000:9_000_100])
+    assert (page.json()["total"], page.json()["rows"]) == (90_000, [[89_999, 89_999, "x" * 100]])
+    assert client.get(f"/api/v1/blobs/{cloud.digest}").status_code == 404
+    assert outside.status_code == 404
+    assert client.get(f"{ROOT}/large/v0/blobs/{'0' * 64}").status_code == 404

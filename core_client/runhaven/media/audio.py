@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from runhaven.errors import UsageError
 from runhaven.media import pixels
+from runhaven.media.image import Image
 from runhaven.media.kind import Media, lenient
 from runhaven.media.source import checked_path, hold, is_path
 
 if TYPE_CHECKING:
+    from runhaven.media import filing
     from runhaven.media.kind import Reference, Sink
     from runhaven.media.source import Held
 
@@ -22,10 +24,15 @@ _FLAT = 2
 
 
 class Audio(Media):
-    """A sound."""
+    """A sound.
+
+    Attributes:
+        drawn: The picture of its spectrum, of a sound that came with one from an artifact.
+    """
 
     type_name = "audio-file"
     list_type = "audio"
+    told_fields = ("sample_rate", "channels", "duration_s")
 
     @lenient
     def __init__(
@@ -49,6 +56,25 @@ class Audio(Media):
         self._held = None if self._path is not None else hold(data_or_path)
         self._sample_rate = sample_rate
         self._has_spectrogram = spectrogram
+        self.drawn: Image | None = None
+
+    @property
+    def sample_rate(self) -> int | None:
+        """Samples a second; None for a file of which nobody has told."""
+        return self._sample_rate or self.told.get("sample_rate")
+
+    @property
+    def duration_s(self) -> float | None:
+        """How long it is, in seconds; None for a file of which nobody has told."""
+        if self._held is None or not self._sample_rate:
+            return self.told.get("duration_s")
+        return _frames(self._held.array()).shape[0] / self._sample_rate
+
+    @property
+    def format(self) -> str:
+        """What its bytes are or will be, such as "wav"."""
+        path = None if self._path is None else checked_path(self._path, "Audio")
+        return "wav" if path is None else path.suffix.lower().lstrip(".") or "wav"
 
     def check(self) -> None:
         """Look for a file, or for samples and their rate."""
@@ -70,8 +96,8 @@ class Audio(Media):
     def keep(self, sink: Sink) -> Reference:
         """Keep a file as it is, and samples as WAV."""
         if self._held is None:
-            path = checked_path(self._path, "Audio")
-            return self.described(sink.put_file(path, path.suffix.lower().lstrip(".") or "wav"))
+            spectrogram = {} if self.drawn is None else {"spectrogram": self.drawn.keep(sink)}
+            return self.described(sink.put_file(checked_path(self._path, "Audio"), self.format) | spectrogram)
         rate = int(self._sample_rate or 0)
         samples = _frames(self._held.array())
         reference = sink.put(_to_wav(samples, rate), "wav") | {
@@ -80,11 +106,16 @@ class Audio(Media):
             "duration_s": samples.shape[0] / rate,
         }
         if self._has_spectrogram:
-            picture = pixels.to_picture(draw_spectrogram(samples.mean(axis=1)))
-            width, height = picture.size
-            drawn = sink.put(pixels.encode(picture, "png"), "png") | {"width": width, "height": height}
-            reference["spectrogram"] = {"_type": "image-file", **drawn}
+            reference["spectrogram"] = Image(draw_spectrogram(samples.mean(axis=1))).keep(sink)
         return self.described(reference)
+
+    @classmethod
+    def from_reference(cls, reference: Reference, artifact: filing.Artifact) -> Audio:
+        """Make the sound, with the picture of its spectrum."""
+        sound = super().from_reference(reference, artifact)
+        if "spectrogram" in reference:
+            sound.drawn = Image.from_reference(reference["spectrogram"], artifact)
+        return sound
 
 
 def _check_samples(held: Held) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -99,7 +100,8 @@ class StoredFile:
         """Return where a copy lies, until the process ends."""
         if self._copy is None:
             self._copy = Path(tempfile.mkdtemp(dir=_copies()), Path(self._path).name)
-            self._copy.write_bytes(read(self._artifact, self._path))
+            with self._artifact.get_entry(self._path).open() as file, self._copy.open("wb") as copy:
+                shutil.copyfileobj(file, copy)
         return str(self._copy)
 
 

@@ -33,6 +33,7 @@ class Image(Media):
 
     type_name = "image-file"
     list_type = "images/separated"
+    told_fields = ("range",)
     MAX_ITEMS: ClassVar[int] = 108
     MAX_DIMENSION: ClassVar[int] = 65500
 
@@ -162,7 +163,7 @@ class Image(Media):
     def from_reference(cls, reference: Reference, artifact: filing.Artifact) -> Image:
         """Make the picture, with what is drawn over it."""
         classes = reference.get("classes")
-        return cls(
+        image = cls(
             filing.StoredFile(artifact, reference["path"]),
             caption=reference.get("caption"),
             grouping=reference.get("grouping"),
@@ -170,6 +171,7 @@ class Image(Media):
             boxes={key: boxes_in(boxes, artifact) for key, boxes in reference.get("boxes", {}).items()},
             masks={key: mask_in(mask, artifact) for key, mask in reference.get("masks", {}).items()},
         )
+        return image.knowing(reference)
 
     def _keep_pixels(self, sink: Sink) -> Reference:
         if not self._is_array() and not (sink.scrubs or self._mode or self._file_type):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 from collections import deque
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from runhaven.errors import UsageError
@@ -30,6 +31,7 @@ MOST_WAITING_BYTES = 256 << 20
 WAKING_BYTES = 8 << 20
 LONGEST_WAIT_S = 0.05
 _POLL_S = 0.002
+_IDLE_S = 5.0
 
 
 class BlobStore(Protocol):
@@ -114,6 +116,7 @@ class MediaKeeper:
         self._parcels: deque[tuple[Parcel, Deliver, int, int]] = deque()
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._lock = threading.RLock()
+        self._keeping = threading.Lock()
         self._thread: threading.Thread | None = None
         self._taken_bytes = self._done_bytes = self._done = 0
 
@@ -204,15 +207,11 @@ class MediaKeeper:
         interpreter's lock from it.
         """
         if self._parcels and self._bell.empty():
-            self._bell.put(None)
-            if self._thread is None:
-                self._start()
-
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="runhaven-media", daemon=True)
-                self._thread.start()
+            with self._lock:
+                self._bell.put(None)
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="runhaven-media", daemon=True)
+                    self._thread.start()
 
     def settle(self, *, patience_s: float) -> bool:
         """Wait until all is kept; False if nothing at all moved for so long."""
@@ -231,11 +230,27 @@ class MediaKeeper:
     # On the thread
 
     def _run(self) -> None:
-        while True:
-            self._bell.get()
+        while self._is_wanted():
             self._keep_all()
 
+    def _is_wanted(self) -> bool:
+        """Wait for the bell; False, and the thread ends, if it was silent for long: runs come and go in one process."""
+        with contextlib.suppress(Empty):
+            self._bell.get(timeout=_IDLE_S)
+            return True
+        with self._lock:
+            if self._bell.empty():
+                self._thread = None
+            return self._thread is not None
+
     def _keep_all(self) -> None:
+        if self._keeping.acquire(blocking=False):
+            try:
+                self._keep_waiting()
+            finally:
+                self._keeping.release()
+
+    def _keep_waiting(self) -> None:
         while self._parcels:
             (values, weight), deliver, step, time_us = self._parcels[0]
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import wraps
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Protocol, cast
 
 from runhaven.media import filing
@@ -10,7 +11,7 @@ from runhaven.rich import Rich
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from typing import Self
 
@@ -52,14 +53,18 @@ class Media(Rich):
         type_name: The reference's "_type".
         list_type: That of a list of such values.
         file_suffix: What stands behind its name in an artifact, before ".json"; by default the reference's "_type".
+        told_fields: Fields of the reference that the bytes do not tell by themselves.
         caption: A line of text about it.
+        told: Those fields, of a value that came from an artifact.
         problem: What was wrong with what it was made of.
     """
 
     type_name: ClassVar[str] = ""
     list_type: ClassVar[str] = "media/separated"
     file_suffix: ClassVar[str] = ""
+    told_fields: ClassVar[tuple[str, ...]] = ()
     caption: str | None = None
+    told: Mapping[str, Any] = MappingProxyType({})
     problem: Exception | None = None
 
     def verify(self) -> None:
@@ -123,12 +128,18 @@ class Media(Rich):
     @classmethod
     def from_reference(cls, reference: Reference, artifact: filing.Artifact) -> Self:
         """Make a value of what stands for it, whose bytes are a file of an artifact."""
-        return cls(filing.StoredFile(artifact, reference["path"]), caption=reference.get("caption"))  # pyright: ignore[reportCallIssue]
+        value = cls(filing.StoredFile(artifact, reference["path"]), caption=reference.get("caption"))  # pyright: ignore[reportCallIssue]
+        return value.knowing(reference)
+
+    def knowing(self, reference: Reference) -> Self:
+        """Return the value itself, which from now on knows what a reference tells and its bytes do not."""
+        self.told = {name: reference[name] for name in self.told_fields if name in reference}
+        return self
 
     def described(self, reference: Reference) -> Reference:
-        """Return a reference with type and caption."""
+        """Return a reference with type and caption, and with what was told of the value before."""
         caption = {} if self.caption is None else {"caption": str(self.caption)}
-        return {"_type": self.type_name, **reference, **caption}
+        return {"_type": self.type_name, **self.told, **reference, **caption}
 
 
 def lenient(init: Callable[_Arguments, None]) -> Callable[_Arguments, None]:

@@ -25,6 +25,7 @@ class Object3D(Media):
 
     type_name = "object3D-file"
     list_type = "object3D"
+    told_fields = ("points",)
     SUPPORTED_TYPES: ClassVar[set[str]] = {"obj", "gltf", "glb", "babylon", "stl", "pts.json"}
     SUPPORTED_POINT_CLOUD_TYPES: ClassVar[set[str]] = {"lidar/beta"}
 

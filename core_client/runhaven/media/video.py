@@ -28,6 +28,7 @@ class Video(Media):
 
     type_name = "video-file"
     list_type = "videos"
+    told_fields = ("width", "height", "fps", "frames")
     EXTS: ClassVar[tuple[str, ...]] = ("gif", "mp4", "webm", "ogg")
 
     @lenient
@@ -54,6 +55,18 @@ class Video(Media):
         self._content = None if self._path is not None else read_stream(data_or_path)
         self._held = None if self._path is not None or self._content is not None else hold(data_or_path)
 
+    @property
+    def fps(self) -> int | None:
+        """Frames a second; None for a file of which nobody has told."""
+        return self.told.get("fps") if self._held is None else int(self._fps or 4)
+
+    @property
+    def format(self) -> str:
+        """What its bytes are or will be, such as "mp4"."""
+        if self._path is not None:
+            return extension(checked_path(self._path, "Video"), self.EXTS) or "mp4"
+        return self._format or ("gif" if self._content is None else _sniffed(self._content))
+
     def check(self) -> None:
         """Look at format and file, and whether what encodes it is there."""
         if self._format not in (*self.EXTS, None):
@@ -66,7 +79,7 @@ class Video(Media):
             raise UsageError(message)
         elif self._held is not None:
             _check_frames(self._held)
-            _encoder_for(self._format or "gif")
+            _encoder_for(self.format)
 
     def _check_file(self, path: Path) -> None:
         if extension(path, self.EXTS) is None:
@@ -89,12 +102,11 @@ class Video(Media):
             message = "a video file cannot be scrubbed, and this project wants its pictures scrubbed; log its frames as an array."
             raise UsageError(message)
         if self._content is not None:
-            return self.described(sink.put(self._content, self._format or _sniffed(self._content)))
-        path = checked_path(self._path, "Video")
-        return self.described(sink.put_file(path, extension(path, self.EXTS) or "mp4"))
+            return self.described(sink.put(self._content, self.format))
+        return self.described(sink.put_file(checked_path(self._path, "Video"), self.format))
 
     def _keep_frames(self, array: Any, sink: Sink) -> Reference:
-        ending, fps = self._format or "gif", int(self._fps or 4)
+        ending, fps = self.format, int(self._fps or 4)
         pictures = [pixels.to_picture(frame) for frame in arrange(array)]
         if sink.scrubs:
             pictures = [sink.scrub(picture) for picture in pictures]

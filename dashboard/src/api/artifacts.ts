@@ -71,8 +71,6 @@ export interface FileRow {
   size: number | null;
   digest: string;
   ref: string | null;
-  /** Whether its bytes are a blob of their own, which its digest names. */
-  is_blob: boolean;
 }
 
 export interface FolderRow {
@@ -174,4 +172,6 @@ export const getRunArtifacts = (ulid: string) =>
 
 export const fileAddress = (at: Place, number: number, download = false) =>
   addressOf(`${versionPath(at)}/files/${number}${download ? '?download=true' : ''}`);
+/** Where a version's file with a hash is. */
+export const blobAddress = (at: Place, sha256: string) => addressOf(`${versionPath(at)}/blobs/${sha256}`);
 export const zipAddress = (at: Place) => addressOf(`${versionPath(at)}/zip`);

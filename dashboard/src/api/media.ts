@@ -1,6 +1,7 @@
 /** What was logged beside numbers: references to bytes, the steps they were logged at, pages of tables. */
 
 import type { Graph } from '../model/modules';
+import { blobAddress, type Place } from './artifacts';
 import { get, post, type SeriesRef } from './client';
 
 /** A cell that stands for media; `_type` says of which kind it is. docs/formats.md lists all fields. */
@@ -10,6 +11,8 @@ export interface Reference {
   size?: number;
   format?: string;
   caption?: string;
+  /** The version of an artifact that its bytes lie in, be it in chunks; without it, they are a blob of the store. */
+  within?: Place;
   [field: string]: any;
 }
 
@@ -49,6 +52,8 @@ export interface TablePage {
 export interface TableQuery {
   /** SHA-256 of the parts of a table; two tables are joined. */
   tables: string[][];
+  /** The version of an artifact that they lie in. */
+  within?: Place;
   join_key: string;
   start: number;
   count: number;
@@ -61,7 +66,7 @@ export const getTable = async (query: TableQuery, signal?: AbortSignal): Promise
 
 /** Where the bytes of a reference are; they never change, so the browser keeps them. */
 export const blobUrl = (reference: Reference): string =>
-  `api/v1/blobs/${reference.sha256}?format=${encodeURIComponent(reference.format ?? '')}`;
+  reference.within ? blobAddress(reference.within, reference.sha256 ?? '') : `api/v1/blobs/${reference.sha256}?format=${encodeURIComponent(reference.format ?? '')}`;
 
 const path = (reference: Reference) => blobUrl(reference).replace('api/v1/', '');
 

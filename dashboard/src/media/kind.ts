@@ -1,6 +1,7 @@
 /** What a series holds, and so which panel shows it. */
 
 import type { Metric } from '../api/types';
+import type { Place } from '../api/artifacts';
 import type { Reference } from '../api/media';
 
 export type PanelKind = 'line' | 'histogram' | 'media';
@@ -21,6 +22,14 @@ export function withoutChartTables<T extends Pick<Metric, 'key' | 'type'>>(metri
 
 export const isReference = (value: unknown): value is Reference =>
   value !== null && typeof value === 'object' && typeof (value as Reference)._type === 'string';
+
+/** A value whose references, and those in it, say in which version of an artifact their bytes lie. */
+export function placed(value: unknown, within: Place): unknown {
+  if (Array.isArray(value)) return value.map((item) => placed(item, within));
+  if (value === null || typeof value !== 'object') return value;
+  const fields = Object.entries(value).map(([name, item]) => [name, placed(item, within)]);
+  return Object.fromEntries('sha256' in value ? [...fields, ['within', within]] : fields);
+}
 
 /** The values that were logged as one, or the value alone. */
 export const itemsOf = (value: unknown): unknown[] =>

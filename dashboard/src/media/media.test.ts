@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseCloud } from './cloud';
-import { isWide, itemsOf, panelKind, picturesOf, snap, union, withoutChartTables } from './kind';
+import { blobUrl } from '../api/media';
+import { isWide, itemsOf, panelKind, picturesOf, placed, snap, union, withoutChartTables } from './kind';
 import { channel, labelOf, paint, rectOf } from './overlay';
 import { isRich, Pages, sourceOf } from './table';
 import { extremes } from './waveform';
@@ -22,6 +23,15 @@ describe('what a series holds', () => {
     expect([itemsOf('text'), itemsOf(null)]).toEqual([['text'], []]);
     expect(picturesOf({ _type: 'media/separated', items: [image, { _type: 'html-file' }] })).toEqual([image]);
   });
+});
+
+test('media of an artifact are found in their version, whatever holds them', () => {
+  const within = { entity: 'me', project: 'p', name: 'a b', version: 'v0' };
+  const mask = { _type: 'mask', sha256: 'm', format: 'png' };
+  const found = placed({ _type: 'table', rows: [[1, null, { _type: 'image-file', sha256: 'x', masks: { m: mask } }]] }, within) as any;
+  expect([blobUrl(found.rows[0][2]), blobUrl(found.rows[0][2].masks.m)]).toEqual(['x', 'm'].map((hash) => `api/v1/projects/me/p/artifacts/a%20b/v0/blobs/${hash}`));
+  expect([found.rows[0].slice(0, 2), found.within, blobUrl(mask)]).toEqual([[1, null], undefined, 'api/v1/blobs/m?format=png']);
+  expect(sourceOf(placed({ _type: 'table-file', sha256: 't' }, within) as any)).toEqual({ tables: [['t']], join_key: '', within });
 });
 
 describe('steps', () => {

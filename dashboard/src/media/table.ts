@@ -1,6 +1,6 @@
 /** Tables page by page, and how wide their columns are. */
 
-import type { Reference, TableColumn } from '../api/media';
+import type { Reference, TableColumn, TableQuery } from '../api/media';
 
 const RICH = ['image-file', 'audio-file', 'video-file', 'html-file', 'plotly-file', 'object3D-file', 'molecule-file', 'histogram'];
 
@@ -12,14 +12,15 @@ export const widthOf = (column: TableColumn): string =>
   : column.types.every((type) => ['number', 'none', 'boolean'].includes(type)) ? 'minmax(96px, 0.5fr)'
   : 'minmax(150px, 1fr)';
 
-const partsOf = (table: Reference): string[] =>
-  (table._type === 'incremental-table-file' ? (table.parts as Reference[]) : [table]).map((part) => part.sha256 ?? '');
+const partsOf = (table: Reference): Reference[] => (table._type === 'incremental-table-file' ? table.parts : [table]);
 
 /** What names the rows of a table to the server. */
-export const sourceOf = (table: Reference): { tables: string[][]; join_key: string } =>
-  table._type === 'joined-table'
-    ? { tables: [partsOf(table.table1), partsOf(table.table2)], join_key: table.join_key }
-    : { tables: [partsOf(table)], join_key: '' };
+export function sourceOf(table: Reference): Pick<TableQuery, 'tables' | 'within' | 'join_key'> {
+  const isJoined = table._type === 'joined-table';
+  const tables = (isJoined ? [table.table1, table.table2] : [table]).map(partsOf);
+  const hashes = tables.map((parts) => parts.map((part) => part.sha256 ?? ''));
+  return { tables: hashes, within: tables[0]![0]?.within, join_key: isJoined ? table.join_key : '' };
+}
 
 /** Rows that have arrived, by page; `null` stands for a page that is on its way. */
 export class Pages {

@@ -22,11 +22,7 @@ test('the usage of a version can be pasted, whatever it is called', () => {
 
 test.each([
   ['a/b.PNG', 'image'], ['t.table.json', 'media'], ['face.image-file.json', 'media'], ['x.csv', 'table'], ['c.json', 'text'], ['page.htm', 'page'], ['weights', 'text'], ['s.flac', 'audio'], ['v.mp4', 'video'],
-])('%s is shown as %s', (path, kind) => expect(previewOf(path, true)).toBe(kind));
-
-test('media in chunks are looked at as what they are on the disk', () => {
-  expect([previewOf('t.table.json', false), previewOf('big.png', false)]).toEqual(['text', 'image']);
-});
+])('%s is shown as %s', (path, kind) => expect(previewOf(path)).toBe(kind));
 
 test('a file that is media itself is named by its bytes; one that refers to media is not', () => {
   expect(mediaOf('a/t.table.json', 'abc')).toEqual({ _type: 'table-file', sha256: 'abc', format: 'table.json' });

@@ -51,12 +51,9 @@ const PREVIEWS: [Preview, RegExp][] = [
 
 /**
  * How a file is shown, by its name; what is neither picture, sound, page nor table is looked at as text. Media that were
- * added as such are named by what they are, and shown as they are elsewhere, by the blob that holds them.
+ * added as such are named by what they are, and shown as they are elsewhere, by their hash.
  */
-export function previewOf(path: string, isBlob: boolean): Preview {
-  const found = PREVIEWS.find(([kind, pattern]) => pattern.test(path) && (isBlob || kind !== 'media'));
-  return found?.[0] ?? 'text';
-}
+export const previewOf = (path: string): Preview => PREVIEWS.find(([, pattern]) => pattern.test(path))?.[0] ?? 'text';
 
 const MEDIA: Record<string, string> = {
   'table.json': 'table-file', glb: 'object3D-file', obj: 'object3D-file', stl: 'object3D-file', 'pts.json': 'object3D-file',

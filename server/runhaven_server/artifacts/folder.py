@@ -50,5 +50,4 @@ def row(number: int, entry: Entry) -> FileRow:
         size=entry.size,
         digest=legible(entry.digest),
         ref=None if entry.ref is None else legible(entry.ref),
-        is_blob=entry.ref is None and not entry.chunks,
     )

@@ -24,13 +24,12 @@ from runhaven_server.artifacts.shapes import (
     TableShape,
     VersionDetail,
 )
-from runhaven_server.artifacts.shelf import Shelf
 from runhaven_server.artifacts.table import first_rows
 
 if TYPE_CHECKING:
     from runhaven.artifacts.artifact import Artifact
     from runhaven.artifacts.manifest import Entry
-    from runhaven_server.library import Library
+    from runhaven_server.artifacts.shelf import Shelf
 
 
 def _place(entity: str, project: str, name: str) -> Place:
@@ -42,9 +41,9 @@ _PROJECT = "/api/v1/projects/{entity}/{project}/artifacts"
 _VERSION = _PROJECT + "/{name}/{version}"
 
 
-def artifact_routes(library: Library) -> APIRouter:
-    """Return the routes about the artifacts of a library's store."""
-    shelf, router = Shelf(library), APIRouter()
+def artifact_routes(shelf: Shelf) -> APIRouter:
+    """Return the routes about the artifacts of a store."""
+    router = APIRouter()
     _add_lists(router, shelf)
     _add_files(router, shelf)
     _add_bytes(router, shelf)
@@ -97,7 +96,7 @@ def _add_files(router: APIRouter, shelf: Shelf) -> None:
 
 
 def _add_bytes(router: APIRouter, shelf: Shelf) -> None:
-    """Add the bytes of a version's files. A file is named by its number, which no odd path can get around."""
+    """Add the bytes of a version's files. A file is named by its number, which no odd path can get around, or its hash."""
 
     def find(place: Place, version: str, number: int) -> tuple[Artifact, Entry]:
         found = shelf.artifact(place, version)
@@ -111,6 +110,11 @@ def _add_bytes(router: APIRouter, shelf: Shelf) -> None:
     def file(at: At, version: str, number: int, request: Request, *, download: bool = False) -> Response:  # pyright: ignore[reportUnusedFunction]
         found, entry = find(at, version, number)
         return serving.respond(found, entry, request.headers, is_download=download)
+
+    @router.get(_VERSION + "/blobs/{sha256}", response_class=Response)
+    def blob(at: At, version: str, sha256: str, request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
+        found = shelf.artifact(at, version)
+        return serving.respond(found, shelf.holding(found, sha256), request.headers, is_download=False)
 
     @router.get(_VERSION + "/files/{number}/facts")
     def facts(at: At, version: str, number: int) -> FileRow:  # pyright: ignore[reportUnusedFunction]

@@ -65,7 +65,7 @@ class CollectionDetail(CollectionRow):
 
 
 class PlaceShape(BaseModel):
-    """Where a version is linked to, or from."""
+    """What names a version."""
 
     entity: str
     project: str
@@ -141,7 +141,6 @@ class FileRow(BaseModel):
     size: int | None
     digest: str
     ref: str | None = Field(description="the URI of a file that lies elsewhere")
-    is_blob: bool = Field(description="whether its bytes are a blob of their own, which its digest names")
 
 
 class FolderRow(BaseModel):

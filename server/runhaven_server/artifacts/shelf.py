@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from runhaven.artifacts.artifact import Artifact
 from runhaven.artifacts.collection import Collection, Place, collections
 from runhaven.artifacts.linking import links
+from runhaven.errors import NotFoundError
+from runhaven.store.blobs import Blobs
 from runhaven_server.artifacts.drawing import Drawing
 from runhaven_server.artifacts.finding import Finder
 from runhaven_server.artifacts.shapes import (
@@ -111,6 +113,32 @@ class Shelf:
         entity, project, (name, _, label) = artifact.entity, artifact.project, artifact.name.partition(":")
         return _entries(self._library.store, Place(entity, project, name), int(label[1:]), artifact.commit_hash)
 
+    def holding(self, artifact: Artifact, sha256: str) -> Entry:
+        """Return the file of a version that has these bytes, one blob or many chunks.
+
+        Raises:
+            NotFoundError: If the version has none.
+            StoreError: If the manifest is lost.
+        """
+        entry = _by_digest(self.entries(artifact)).get(sha256)
+        if entry is None:
+            message = f"{artifact.qualified_name} has no file with the SHA-256 {sha256[:64]!r}."
+            raise NotFoundError(message)
+        return entry
+
+    def read(self, sha256: str, within: PlaceShape | None) -> bytes:
+        """Return the bytes with a hash, of the store or of a version.
+
+        Raises:
+            NotFoundError: If they are not there.
+            StoreError: If the manifest, or a part of the bytes, is lost.
+        """
+        if within is None:
+            return Blobs(self._library.store).find({"sha256": sha256}).read_bytes()
+        artifact = self.artifact(Place(within.entity, within.project, within.name), within.version)
+        with artifact.open_entry(self.holding(artifact, sha256)) as file:
+            return file.read()
+
     def lineage(self, place: Place, word: str, direction: Direction, check: Check) -> LineageShape:
         """Return what a version was made from and what was made from it.
 
@@ -198,3 +226,8 @@ def _entries(store: Path, place: Place, number: int, _manifest: str) -> tuple[En
     collection = Collection(store, place)
     found = Artifact.of(collection, collection.version(number)).manifest.entries
     return tuple(found[path] for path in sorted(found))
+
+
+@lru_cache(maxsize=8)
+def _by_digest(entries: tuple[Entry, ...]) -> dict[str, Entry]:
+    return {entry.digest: entry for entry in entries if entry.ref is None}

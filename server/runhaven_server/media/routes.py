@@ -14,14 +14,15 @@ from runhaven_server.media.shapes import HistogramQuery, MediaAt, MediaQuery, Ta
 from runhaven_server.media.tables import Tables
 
 if TYPE_CHECKING:
+    from runhaven_server.artifacts.shelf import Shelf
     from runhaven_server.library import Library
 
 _JSON = "application/json"
 
 
-def media_routes(library: Library) -> APIRouter:
+def media_routes(library: Library, shelf: Shelf) -> APIRouter:
     """Return the routes about what the runs of a library logged beside numbers."""
-    router, tables = APIRouter(), Tables(library.store)
+    router, tables = APIRouter(), Tables(shelf)
 
     @router.post("/api/v1/media", response_model=list[MediaAt])
     def media(query: MediaQuery) -> Response:  # pyright: ignore[reportUnusedFunction] - the decorator takes it

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from runhaven_server.artifacts.shapes import PlaceShape
 from runhaven_server.shapes import SeriesRef
 
 
@@ -37,6 +38,7 @@ class TableQuery(BaseModel):
     """Which rows of a table."""
 
     tables: list[list[str]] = Field(min_length=1, max_length=2, description="SHA-256 of the parts; two are joined")
+    within: PlaceShape | None = Field(None, description="the version of an artifact that they lie in; else the store")
     join_key: str = ""
     start: int = Field(0, ge=0)
     count: int = Field(100, ge=0, le=20_000)

@@ -8,14 +8,14 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from runhaven.errors import NotFoundError
-from runhaven.store.blobs import Blobs
 from runhaven_server.media.shapes import ColumnShape, TablePage
 from runhaven_server.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
+    from runhaven_server.artifacts.shapes import PlaceShape
+    from runhaven_server.artifacts.shelf import Shelf
     from runhaven_server.media.shapes import TableQuery
 
 _KEPT_BYTES = 256 << 20
@@ -38,9 +38,9 @@ class Table(NamedTuple):
 class Tables:
     """Reads tables of a store; those that were read last are kept, for what has a hash never changes."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, shelf: Shelf) -> None:
         """Read nothing yet."""
-        self._blobs = Blobs(store)
+        self._shelf = shelf
         self._read: Recent[tuple[str, ...], Table] = Recent(_KEPT_BYTES)
         self._orders: Recent[str, list[int]] = Recent(_KEPT_ORDERS)
 
@@ -58,14 +58,14 @@ class Tables:
         return TablePage.model_construct(columns=columns, total=len(table.rows), matching=len(order), rows=rows)
 
     def _open(self, query: TableQuery) -> Table:
-        sides = [self._whole(tuple(parts)) for parts in query.tables]
+        sides = [self._whole(tuple(parts), query.within) for parts in query.tables]
         return sides[0] if len(sides) == 1 else _join(sides[0], sides[1], query.join_key)
 
-    def _whole(self, parts: tuple[str, ...]) -> Table:
+    def _whole(self, parts: tuple[str, ...], within: PlaceShape | None) -> Table:
         """Return the table of some parts, one after the other."""
         found = self._read.get(parts)
         if found is None:
-            texts = [self._blobs.find({"sha256": sha256}).read_bytes() for sha256 in parts]
+            texts = [self._shelf.read(sha256, within) for sha256 in parts]
             found = _stacked([_parse(text) for text in texts])
             # Parsed, text takes several times its size.
             self._read.put(parts, found, 6 * sum(map(len, texts)))

@@ -6,6 +6,7 @@ import logging
 import os
 import pickle
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,92 @@ def test_later_changes_do_not_show_through_the_queue():
     assert '"y":[1,2]' in load(row["figure"], store).read_text()
     assert load(row["frame"], store).data == [[1], [2]]
     assert load(row["table"], store).data == [[[1, 2]]]
+
+
+def test_rows_keep_their_order_while_pictures_wait():
+    """A picture that is encoded late stands where it was logged: before what was logged after it, at its own step."""
+    Witness.gate = threading.Event()
+    run = runhaven.init(project="p")
+    for step in (3, 1, 8, 5, 6, 7):
+        run.log({"image": Witness(np.full((4, 4), step, np.uint8))} if step > 4 else {"loss": 0.5}, step=step)
+        run.log({"more": 1} if step == 8 else {"other": Witness(RGB)}, step=step)
+    Witness.gate.set()
+    run.finish()
+    rows = rows_of(run)
+
+    assert [row["_step"] for row in rows] == [3, 1, 8, 5, 6, 7]
+    assert [sorted(key for key in row if key[0] != "_") for row in rows] == [
+        ["loss", "other"], ["loss", "other"], ["image", "more"], *[["image", "other"]] * 3,
+    ]  # fmt: skip
+
+
+def test_a_picture_takes_one_row_and_others_that_follow_theirs():
+    """A row of pictures alone is written once; where something else comes first, its place is kept by a row without values."""
+    with record() as run:
+        run.log({"image": runhaven.Image(RGB)})
+        run.log({"image": runhaven.Image(RGB), "loss": 1.0})
+        run.log({"image": runhaven.Image(RGB)})
+
+    assert [sorted(key for key in row if key[0] != "_") for row in run.rows] == [
+        ["image"],
+        ["loss"],
+        ["image"],
+        ["image"],
+    ]
+    assert [row["_step"] for row in run.rows] == [0, 1, 1, 2]
+
+
+def test_nothing_is_woken_by_the_thread_that_logs(monkeypatch):
+    """What is sent lies until somebody wakes the keeper, unless much waits; then it arrives by itself."""
+    keeper = keeping.MediaKeeper(MemoryBlobs(), notices=Notices(is_silent=True), emit=lambda _: None)
+    cells: list[Any] = []
+    before = threading.active_count()
+    for step in (3, 4):
+        keeper.send(keeper.accept({"image": Witness(RGB)}), lambda *row: cells.append(row), step, 9)
+    lying = threading.active_count() - before, list(Witness.encoded_by)
+    keeper.wake()
+    assert keeper.settle(patience_s=30)
+    monkeypatch.setattr(keeping, "WAKING_BYTES", 0)
+    arrived = threading.Event()
+    keeper.send(keeper.accept({"image": Witness(RGB)}), lambda *_: arrived.set(), 5, 11)
+
+    assert lying == (0, [])
+    assert [row[1:] for row in cells] == [(3, 9), (4, 9)]
+    assert arrived.wait(30)
+
+
+def test_the_thread_ends_when_nothing_comes_any_more(monkeypatch):
+    """A process that opens one run after the other keeps no thread of each; what comes later is kept by another one."""
+    monkeypatch.setattr(keeping, "_IDLE_S", 0.05)
+    keeper = keeping.MediaKeeper(MemoryBlobs(), notices=Notices(is_silent=True), emit=lambda _: None)
+    names: list[set[str]] = []
+    for step in range(2):
+        before, Witness.gate = set(threading.enumerate()), threading.Event()
+        keeper.send(keeper.accept({"image": Witness(RGB)}), lambda *_: None, step, 9)
+        keeper.wake()
+        (thread,) = set(threading.enumerate()) - before
+        Witness.gate.set()
+        thread.join(30)
+        names.append({thread.name})
+        assert not thread.is_alive()
+
+    assert names == [{"runhaven-media"}] * 2
+    assert len(Witness.encoded_by) == 2
+    assert keeper.settle(patience_s=0)
+
+
+def test_a_picture_reaches_the_store_while_the_run_goes_on():
+    """Nobody has to finish the run to see what was logged a moment ago."""
+    run = runhaven.init(project="p")
+    run.log({"image": runhaven.Image(RGB)})
+    deadline = time.monotonic() + 20
+    found: list[dict[str, Any]] = []
+    while not found and time.monotonic() < deadline:
+        time.sleep(0.05)
+        found = rows_of(run)
+    run.finish()
+
+    assert [row["image"]["_type"] for row in found] == ["image-file"]
 
 
 def test_the_same_bytes_are_stored_once(store):
