@@ -142,6 +142,34 @@ def test_media_in_an_artifact_are_shown_as_media(page):
     assert page.complaints == []
 
 
+def test_media_in_chunks_are_shown_as_well(page):
+    """A picture, a sound and a table of more than 8 MiB, alone and in a cell, are drawn, played and searched like small ones."""
+    rng = np.random.default_rng(0)
+    picture = runhaven.Image(rng.integers(0, 256, (1700, 1700, 3), dtype=np.uint8))
+    rows = [[number, "x" * 100] for number in range(90_000)]
+    with runhaven.init(project="voyage", entity="me") as run:
+        artifact = runhaven.Artifact("large", "dataset")
+        artifact.add(picture, "one")
+        artifact.add(runhaven.Audio(rng.uniform(-1, 1, 5_000_000), sample_rate=48_000), "noise")
+        artifact.add(runhaven.Table(columns=["image"], data=[[picture]]), "cells")
+        artifact.add(runhaven.Table(columns=["n", "text"], data=rows), "rows")
+        logged = run.log_artifact(artifact)
+    assert sum(bool(entry.chunks) for entry in logged.manifest.entries.values()) == 3
+    go(page, "/large/v0/files")
+    page.click("a.line:has-text('one.image-file.json')")
+    page.wait_for_function("() => document.querySelector('.media img')?.naturalWidth === 1700")
+    page.click("a.line:has-text('noise.audio-file.json')")
+    page.wait_for_function("() => Math.round(document.querySelector('.media audio')?.duration) === 104")
+    page.click("a.line:has-text('cells.table.json')")
+    page.wait_for_function("() => document.querySelector('[role=table] img')?.naturalWidth === 1700")
+    page.click("a.line:has-text('rows.table.json')")
+    page.wait_for_selector("text=/^90,000 rows/")
+    page.fill("input[aria-label='Search the table']", "n = 89999")
+    page.wait_for_selector("text=1 of 90,000 rows")
+
+    assert page.complaints == []
+
+
 def test_files_are_taken_away_one_by_one_or_all_together(fleet):
     """A download has the file's name and bytes; the zip has all files."""
     page = fleet
