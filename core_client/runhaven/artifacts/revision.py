@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from runhaven.artifacts.dvc import Dvc
 from runhaven.capture.git import ask_git
 from runhaven.redaction import redact_text
 from runhaven.settings import resolve
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MOST_BYTES = 256 << 20
+# DVC's files may lie above what they track.
+_WANTED = (".", ":(top)*.dvc", ":(top)*dvc.lock")
 
 
 class Revisions:
@@ -22,6 +24,7 @@ class Revisions:
     def __init__(self, source: Path) -> None:
         """Ask git about a file or a directory; without git, without a repository or with `disable_git` nothing is known."""
         self._top: Path | None = None
+        self._dvc = Dvc(None)
         self._facts: dict[str, Any] = {}
         self._changed: set[str] = set()
         self._tracked: set[str] = set()
@@ -31,19 +34,22 @@ class Revisions:
             return
         top, commit = found.split("\n")[:2]
         self._top = Path(top)
+        self._dvc = Dvc(self._top)
         remote = redact_text(ask_git(folder, "config", "--get", "remote.origin.url") or "")
         self._facts = {"commit": commit} | ({"remote": remote} if remote else {})
-        self._tracked = set(_paths(folder, "ls-files", "-z", "--full-name", "--", "."))
-        changed = _paths(folder, "diff", "--name-only", "-z", "HEAD", "--", ".")
-        self._changed = set(changed)
+        self._tracked = set(_paths(folder, "ls-files", "-z", "--full-name", "--", *_WANTED))
+        self._changed = set(_paths(folder, "diff", "--name-only", "-z", "HEAD", "--", *_WANTED))
 
     def of(self, path: Path) -> dict[str, Any]:
-        """Return `{"git": {commit, path, remote, dirty}, "dvc": {file, md5}}`, as far as they know the file."""
+        """Return `{"git": {commit, path, remote, dirty}, "dvc": {file, md5, stage}}`, as far as they know the file.
+
+        Of what DVC tracks git knows DVC's own file.
+        """
         found: dict[str, Any] = {}
-        tracked, dvc = path, _dvc(path.absolute(), self._top)
+        tracked, dvc = path, self._dvc.find(path.absolute())
         if dvc is not None:
-            tracked = dvc
-            found["dvc"] = {"file": dvc.name, **_hash_of(dvc)}
+            tracked = dvc.file
+            found["dvc"] = dvc.facts
         if self._top is not None:
             name = self._name(tracked)
             if name in self._tracked:
@@ -61,32 +67,6 @@ class Revisions:
 def _paths(folder: Path, *arguments: str) -> Iterator[str]:
     text = ask_git(folder, *arguments, limit=_MOST_BYTES) or ""
     return (name for name in text.split("\0") if name)
-
-
-def _dvc(path: Path, top: Path | None) -> Path | None:
-    """Return the .dvc file that tracks a file, or a directory that it is in."""
-    for place in (path, *path.parents):
-        if place in {top, place.parent}:
-            return None
-        found = place.with_name(f"{place.name}.dvc")
-        if found.is_file():
-            return found
-        if top is None and (place / ".dvc").is_dir():
-            return None
-    return None
-
-
-def _hash_of(dvc: Path) -> dict[str, Any]:
-    """Return what a .dvc file calls the content by; nothing without PyYAML, or if it cannot be read."""
-    if find_spec("yaml") is None:
-        return {}
-    import yaml
-
-    try:
-        outs = cast("list[dict[str, Any]]", yaml.safe_load(dvc.read_text("utf-8"))["outs"])
-        return {"md5": str(outs[0]["md5"])}
-    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
-        return {}
 
 
 def describe(extra: dict[str, Any]) -> str | None:

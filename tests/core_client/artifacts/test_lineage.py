@@ -213,6 +213,70 @@ def test_git_and_dvc_say_which_revision_a_reference_is(run, repository):
     assert entry.extra["git"]["dirty"] is True
 
 
+LOCK = """schema: '2.0'
+stages:
+  train:
+    cmd: python train.py
+    outs:
+    - path: model.txt
+      hash: md5
+      md5: 69b64623f86def16ce17d454b8be41ae
+      size: 2
+    - path: out
+      hash: md5
+      md5: 3bf3fa1ca4277e87b5193c2612d8eb3c.dir
+      size: 2
+      nfiles: 1
+  each@p:
+    cmd: echo p > p.txt
+    outs:
+    - path: p.txt
+      hash: md5
+      md5: 9d7bf075372908f55e2d945c39e0a613
+      size: 2
+"""
+STAGES = """stages:
+  train:
+    cmd: python train.py
+    outs: [model.txt, out]
+  each:
+    foreach: [p, q]
+    do:
+      wdir: in
+      cmd: echo ${item} > ${item}.txt
+      outs: ["${item}.txt"]
+"""
+
+
+def test_what_a_pipeline_of_dvc_made_is_known(run, repository):
+    """A reference to an output of a stage notes the stage, its hash and the commit of dvc.lock, also where that lies above."""
+    folder = repository / "pipeline"
+    for name in ("model.txt", "out/deep/x", "in/p.txt", "p.txt", "other.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    (folder / "dvc.lock").write_text(LOCK)
+    (folder / "dvc.yaml").write_text(STAGES)
+    git(repository, "add", "pipeline/dvc.lock", "pipeline/dvc.yaml")
+    git(repository, "commit", "-qm", "second")
+    artifact = Artifact("data", "dataset")
+    artifact.add_reference(folder.as_uri())
+    (inside,) = artifact.add_reference((folder / "out" / "deep").as_uri(), name="again")
+    (beside,) = artifact.add_reference((repository / "data").as_uri(), name="beside")
+    found = {path: entry.extra.get("dvc") for path, entry in artifact.manifest.entries.items()}
+    (folder / "dvc.lock").write_text("stages: [torn")
+
+    assert found["model.txt"] == {"file": "dvc.lock", "stage": "train", "md5": "69b64623f86def16ce17d454b8be41ae"}
+    assert found["in/p.txt"] == {"file": "dvc.lock", "stage": "each@p", "md5": "9d7bf075372908f55e2d945c39e0a613"}
+    assert found["out/deep/x"] == found["again/x"]
+    assert found["p.txt"] is None
+    assert found["other.txt"] is None
+    for entry, note in ((inside, "pipeline/dvc.lock"), (beside, "data.dvc")):
+        assert entry.extra["git"]["commit"] == git(repository, "rev-parse", "HEAD")
+        assert (entry.extra["git"]["path"], entry.extra["git"]["dirty"]) == (note, False)
+    (torn,) = Artifact("torn", "dataset").add_reference((folder / "model.txt").as_uri())
+    assert "dvc" not in torn.extra
+
+
 def test_json_and_dot(chain):
     """The graph is had as JSON, and as text that Graphviz draws, whatever the names."""
     with runhaven.init(entity="me", project="p", id="q", name='quo"te\\ <b>\n') as run:
