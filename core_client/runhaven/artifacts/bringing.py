@@ -101,13 +101,9 @@ class Bringing(Facts):
         folder, prefix = self._folder(root), os.fspath(path_prefix or "")
         folder.mkdir(parents=True, exist_ok=True)
         entries = [entry for path, entry in self.manifest.entries.items() if path.startswith(prefix)]
-        total = sum(entry.size or 0 for entry in entries)
-        progress = Progress(f"downloading {self.name}", total)
-        try:
+        with Progress(f"downloading {self.name}", sum(entry.size or 0 for entry in entries)) as progress:
             fetching = Fetching(self._blobs, folder, hard_links=hard_links, progress=progress)
             fetching.fetch_all(entries, allow_missing_references=allow_missing_references)
-        finally:
-            progress.close()
         return str(folder)
 
     def checkout(self, root: str | None = None) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from runhaven.artifacts.fetching import digest_of
+from runhaven.artifacts.hashing import digest_of
 from runhaven.artifacts.names import check_path
+from runhaven.artifacts.parallel import for_each
+from runhaven.artifacts.progress import Progress
 from runhaven.artifacts.reference import is_checksum
 from runhaven.errors import UsageError
 
@@ -31,24 +32,29 @@ class Fault(NamedTuple):
 
 def check_store(manifest: Manifest, blobs: Blobs) -> list[Fault]:
     """Read all bytes of a version in the store, and return what is wrong with them."""
-    first: dict[Blob, str] = {}
-    for entry in manifest.entries.values():
-        for blob in entry.blobs:
-            first.setdefault(blob, entry.path)
+    wanted = set(manifest.blobs())
+    bad: dict[Blob, str] = {}
+    with Progress("reading the store", sum(blob.size for blob in wanted)) as progress:
 
-    def look(blob: Blob) -> str | None:
-        return _fault(blobs.path(blob.sha256), blob.sha256)
+        def look(blob: Blob) -> None:
+            if reason := _fault(blobs.path(blob.sha256), blob.sha256, progress):
+                bad[blob] = reason
 
-    with ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 1))) as pool:
-        reasons = list(pool.map(look, first))
-    bad = {blob: reason for blob, reason in zip(first, reasons, strict=True) if reason}
+        for_each(wanted, look)
     return [Fault(entry.path, bad[blob]) for entry in manifest.entries.values() for blob in entry.blobs if blob in bad]
 
 
 def check_folder(manifest: Manifest, folder: Path) -> list[Fault]:
     """Compare a folder with a version: files that are missing, have changed, or are none of its."""
-    found = [_compare(entry, folder) for entry in manifest.entries.values()]
-    faults = [fault for fault in found if fault]
+    bad: dict[str, str] = {}
+    with Progress(f"reading {folder}", manifest.size) as progress:
+
+        def look(entry: Entry) -> None:
+            if reason := _compare(entry, folder, progress):
+                bad[entry.path] = reason
+
+        for_each(manifest.entries.values(), look)
+    faults = [Fault(path, bad[path]) for path in manifest.entries if path in bad]
     for place, _, names in os.walk(folder):
         for name in names:
             path = (Path(place) / name).relative_to(folder).as_posix()
@@ -57,19 +63,18 @@ def check_folder(manifest: Manifest, folder: Path) -> list[Fault]:
     return faults
 
 
-def _compare(entry: Entry, folder: Path) -> Fault | None:
+def _compare(entry: Entry, folder: Path, progress: Progress) -> str | None:
     if entry.ref is not None and not is_checksum(entry):
         return None
     try:
-        reason = _fault(folder / check_path(entry.path), entry.digest)
+        return _fault(folder / check_path(entry.path), entry.digest, progress)
     except UsageError as error:
-        reason = str(error)
-    return Fault(entry.path, reason) if reason else None
+        return str(error)
 
 
-def _fault(path: Path, sha256: str) -> str | None:
+def _fault(path: Path, sha256: str, progress: Progress) -> str | None:
     try:
-        return None if digest_of(path) == sha256 else f"{path} has changed"
+        return None if digest_of(path, progress.add) == sha256 else f"{path} has changed"
     except FileNotFoundError:
         return f"{path} is missing"
     except OSError as error:

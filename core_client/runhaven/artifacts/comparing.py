@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from runhaven.artifacts import reference, revision
-from runhaven.artifacts.fetching import digest_of
+from runhaven.artifacts.hashing import digest_of
 from runhaven.errors import NotFoundError
 
 if TYPE_CHECKING:

@@ -83,15 +83,13 @@ class Contents(ABC):
         sized = [(path, path.stat().st_size) for path in files.values()]
         progress = Progress(f"storing {self.name}", sum(size for _, size in sized))
         try:
-            with Storing(Blobs(self._kept_in), progress) as storing:
+            with progress, Storing(Blobs(self._kept_in), progress) as storing:
                 contents = storing.put_all(sized)
         except OSError as error:
             if error.filename is not None and str(error.filename) in map(str, files.values()):
                 raise
             self._trouble = self._trouble or error
             return [Entry(path=path, digest="", owner=self._as_artifact) for path in files]
-        finally:
-            progress.close()
         found: list[Entry] = []
         for (path, source), content in zip(files.items(), contents, strict=True):
             entry = Entry(path=path, digest=content.sha256, size=content.size, chunks=content.chunks)

@@ -11,6 +11,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from runhaven.artifacts import reference
+from runhaven.artifacts.hashing import digest_of
 from runhaven.artifacts.manifest import Manifest
 from runhaven.artifacts.names import target_in
 from runhaven.artifacts.parallel import Buffers, for_each
@@ -187,12 +188,6 @@ def read_manifest(store: Path, sha256: str, *, owner: Artifact | None = None) ->
         StoreError: If it is missing or damaged.
     """
     return Manifest.from_bytes(read_blob(Blobs(store), Blob(sha256, 0)), owner=owner)
-
-
-def digest_of(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def missing(entry: Entry | None, blob: Blob) -> StoreError:

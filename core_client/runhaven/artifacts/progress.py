@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from typing import Self
 
 from runhaven.settings import resolve
 
@@ -42,7 +43,11 @@ class Progress:
                 share = min(1.0, self._done / self._total)
                 self._show(f"runhaven: {self._what} {share:4.0%} of {self._total / 1e6:,.0f} MB")
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Take the line away."""
         if self._width:
             self._show("")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from runhaven.artifacts.hashing import digest_of
 from runhaven.artifacts.manifest import Entry
 from runhaven.artifacts.names import check_path
+from runhaven.artifacts.parallel import for_each
+from runhaven.artifacts.progress import Progress
 from runhaven.artifacts.revision import Revisions
 from runhaven.errors import NotFoundError, UsageError
 from runhaven.platform.files import copy_file
@@ -101,40 +104,45 @@ def path_of(uri: str) -> Path:
     return Path(unquote(path))
 
 
-def _local(uri: str, name: str | None, *, checksum: bool, max_objects: int) -> Iterator[Entry]:
+def _local(uri: str, name: str | None, *, checksum: bool, max_objects: int) -> list[Entry]:
     source = path_of(uri)
-    revisions = Revisions(source)
     if source.is_file():
-        yield _local_entry(source, check_path(name or source.name), revisions, checksum=checksum)
-        return
-    if not source.is_dir():
+        files = [(check_path(name or source.name), source)]
+    elif source.is_dir():
+        within = islice(_below(source), max_objects + 1)
+        files = [(check_path(f"{name}/{path}" if name else path), found) for path, found in within]
+    else:
         message = f"add_reference({uri!r}): there is no file {source}."
         raise UsageError(message)
-    count = 0
-    for place, folders, names in os.walk(source):
+    if len(files) > max_objects:
+        message = f"add_reference({uri!r}): {source} holds more than max_objects={max_objects} files; allow more."
+        raise UsageError(message)
+    revisions = Revisions(source)
+    entries = [_local_entry(path, found, revisions) for path, found in files]
+    if checksum:
+        with Progress(f"reading {source}", sum(entry.size or 0 for entry in entries)) as progress:
+            for_each(entries, lambda entry: _add_checksum(entry, progress))
+    return entries
+
+
+def _below(folder: Path) -> Iterator[tuple[str, Path]]:
+    for place, folders, names in os.walk(folder):
         folders.sort()
         for path in (Path(place) / one for one in sorted(names)):
             if path.is_file():
-                count += 1
-                if count > max_objects:
-                    message = (
-                        f"add_reference({uri!r}): {source} holds more than max_objects={max_objects} files; allow more."
-                    )
-                    raise UsageError(message)
-                within = path.relative_to(source).as_posix()
-                yield _local_entry(
-                    path, check_path(f"{name}/{within}" if name else within), revisions, checksum=checksum
-                )
+                yield path.relative_to(folder).as_posix(), path
 
 
-def _local_entry(source: Path, path: str, revisions: Revisions, *, checksum: bool) -> Entry:
-    uri, status, extra = source.absolute().as_uri(), source.stat(), revisions.of(source)
-    if not checksum:
-        return Entry(path=path, digest=uri, size=status.st_size, ref=uri, extra=extra)
-    with source.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    extra |= {"digest": "sha256", "mtime_ns": status.st_mtime_ns}
-    return Entry(path=path, digest=digest, size=status.st_size, ref=uri, extra=extra)
+def _local_entry(path: str, source: Path, revisions: Revisions) -> Entry:
+    uri = source.absolute().as_uri()
+    return Entry(path=path, digest=uri, size=source.stat().st_size, ref=uri, extra=revisions.of(source))
+
+
+def _add_checksum(entry: Entry, progress: Progress) -> None:
+    source = path_of(entry.ref_target())
+    status = source.stat()
+    entry.digest, entry.size = digest_of(source, progress.add), status.st_size
+    entry.extra |= {"digest": "sha256", "mtime_ns": status.st_mtime_ns}
 
 
 def local(entry: Entry) -> Path:
