@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import unicodedata
 from typing import TYPE_CHECKING
 
 from runhaven.artifacts import reference
@@ -65,6 +66,21 @@ class Fetching:
         for_each(
             (entry for entry in entries if not entry.chunks), lambda entry: self.fetch(entry, allow_missing_references)
         )
+        self._check_twins(entries)
+
+    def _check_twins(self, entries: list[Entry]) -> None:
+        """Look again at files whose names differ in case alone, which are one file on macOS and Windows."""
+        alike: dict[str, list[Entry]] = {}
+        for entry in entries:
+            alike.setdefault(unicodedata.normalize("NFC", entry.path).casefold(), []).append(entry)
+        for twins in alike.values():
+            if len({entry.digest for entry in twins}) > 1:
+                lost = [
+                    one.path for one in twins if one.ref is None and not self._is_right(self._folder / one.path, one)
+                ]
+                if lost:
+                    message = f"{', '.join(repr(one.path) for one in twins)} are one name on the file system of {self._folder}, which can hold but one of them. Download to another one, or bring each alone with get_entry(name).download(root)."
+                    raise StoreError(message)
 
     def fetch(self, entry: Entry, allow_missing_reference: bool = False) -> Path:
         """Bring one file and return where it lies."""

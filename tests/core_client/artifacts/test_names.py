@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -54,6 +55,37 @@ def test_usual_names_are_accepted(name):
     """What people call their files is fine."""
     assert check_path(name) == name
     assert check_path(f"./{name}") == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a:b", "step:100.pt", "a.", "a/b ", "a?b", 'a"b', "x<y", "x|y", "a*", "a/.../b", "CONIN$", "com¹", "NUL.tar.gz"],
+)
+def test_windows_refuses_what_it_cannot_have(name, monkeypatch):
+    """On Windows a name is refused that it would change or take for a device or a stream of another file."""
+    with monkeypatch.context() as windows, contextlib.suppress(UsageError):
+        windows.setattr(os, "name", "nt")
+        check_path(name)
+        pytest.fail(f"{name!r} was accepted")
+
+
+def test_names_that_differ_in_case_alone_stay_apart(run, tmp_path):
+    """Two files whose names differ in case alone both come back where the file system tells them apart."""
+    artifact = Artifact("data", "dataset")
+    for name in ("a.txt", "A.txt", "e\u0301.txt", "\u00e9.txt"):
+        with artifact.new_file(name) as file:
+            file.write(name)
+    run.log_artifact(artifact)
+    (tmp_path / "case").write_text("x")
+    if (tmp_path / "CASE").exists():
+        with pytest.raises(StoreError, match="one name"):
+            artifact.download(tmp_path / "out")
+        return
+    artifact.download(tmp_path / "out")
+
+    assert {path.name: path.read_text() for path in (tmp_path / "out").iterdir()} == {
+        name: name for name in artifact.manifest.entries
+    }
 
 
 @settings(deadline=None, max_examples=10_000)
