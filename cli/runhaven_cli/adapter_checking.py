@@ -10,6 +10,7 @@ import runhaven_autoload
 from runhaven.finder import GROUP
 from runhaven.launch.framework import GROUP as LAUNCH_GROUP
 from runhaven_cli.finding import Finding
+from runhaven_cli.requirement import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,13 +42,19 @@ def _check(entry: EntryPoint, packages: Mapping[str, list[str]]) -> Finding:
         "version": entry.dist.version if entry.dist else None,
         "framework": versions,
     }
+    gaps = list(lacking(entry.name)) if _is_ours(entry) else []
     try:
-        entry.load()
+        # To import a framework takes seconds. Ours are known to load where their packages are there.
+        if gaps or not _is_ours(entry):
+            entry.load()
     except ImportError as error:
         return Finding("note", f"Adapter {entry.name} of {_origin(entry)} waits: {error}", about)
     except Exception as error:  # noqa: BLE001 - a third party's module may fail in any way
         text = f"Adapter {entry.name} of {_origin(entry)} fails to load: {error!r}. Update or remove {_package(entry)}."
         return Finding("problem", text, about)
+    if any("older" in gap for gap in gaps):
+        text = f"Adapter {entry.name} of {_origin(entry)} may not work: {', '.join(gaps)}. Run: pip install 'runhaven[{entry.name}]'"
+        return Finding("note", text, about)
     works_with = ", ".join(f"{package} {version}" for package, version in versions.items())
     return Finding(
         "ok", f"Adapter {entry.name} of {_origin(entry)} is ready{works_with and f', for {works_with}'}.", about
@@ -56,6 +63,8 @@ def _check(entry: EntryPoint, packages: Mapping[str, list[str]]) -> Finding:
 
 def _check_launch(entry: EntryPoint) -> Iterator[Finding]:
     """Say if the function that `runhaven run` would call cannot be had; that its framework is missing was said."""
+    if _is_ours(entry):
+        return
     try:
         entry.load()
     except ImportError:
@@ -65,6 +74,10 @@ def _check_launch(entry: EntryPoint) -> Iterator[Finding]:
             f"`runhaven run` cannot call {entry.value} for {entry.name}: {error!r}. Update or remove {_package(entry)}."
         )
         yield Finding("problem", text, {"launch": entry.name, "function": entry.value})
+
+
+def _is_ours(entry: EntryPoint) -> bool:
+    return entry.dist is not None and entry.dist.name == "runhaven"
 
 
 def _package(entry: EntryPoint) -> str:

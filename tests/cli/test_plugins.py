@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module, metadata
 from pathlib import Path
 
 import pytest
 
 import runhaven
 
+PARTS = ("runhaven", "runhaven_autoload", "runhaven_cli", "runhaven_gpu_monitor", "runhaven_integrations")
 PLUGINS = Path(__file__).parents[1] / "plugins"
 
 
@@ -85,13 +87,36 @@ def test_doctor_lists_it(site):
 
 
 def test_a_framework_that_is_missing_is_named_with_the_command(tmp_path):
-    """`doctor` says of an adapter whose framework cannot be imported what to run; that is no problem of the installation."""
-    (tmp_path / "sklearn.py").write_text("raise ImportError('not here')")
-    found = json.loads(python("-m", "runhaven_cli.app", "doctor", "--json", site=tmp_path).stdout)
-    (sklearn,) = (each for each in found if each["about"].get("adapter") == "sklearn")
+    """`doctor` says of an adapter whose framework is not installed what to run; that is no problem of the installation."""
+    parts = {str(Path(place).parent) for package in PARTS for place in import_module(package).__path__}
+    facts = Path(str(metadata.distribution("runhaven").locate_file(f"runhaven-{runhaven.__version__}.dist-info")))
+    for place in (facts, *(Path(import_module(package).__path__[0]) for package in ("click", "psutil"))):
+        (tmp_path / place.name).symlink_to(place)
+    bare = Path(os.pathsep.join([str(tmp_path), *parts]))
+    done = python("-S", "-m", "runhaven_cli.app", "doctor", "--json", site=bare)
+    (keras,) = (each for each in json.loads(done.stdout) if each["about"].get("adapter") == "keras")
 
-    assert sklearn["level"] == "note"
-    assert "pip install" in sklearn["text"]
+    assert keras["level"] == "note"
+    assert keras["text"].endswith(
+        "RunhavenCallback needs the package 'keras', which cannot be imported. Run: pip install keras"
+    )
+
+
+def test_a_framework_that_is_too_old_is_named(tmp_path):
+    """`doctor` compares versions with those that the extra asks for."""
+    (tmp_path / "keras-3.9.2.dist-info").mkdir()
+    (tmp_path / "keras-3.9.2.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: keras\nVersion: 3.9.2\n")
+    text = python("-m", "runhaven_cli.app", "doctor", site=tmp_path).stdout
+
+    assert "may not work: keras 3.9.2 is older than 3.11. Run: pip install 'runhaven[keras]'" in text
+
+
+def test_doctor_imports_no_framework_that_is_there():
+    """Its versions come from what pip wrote down."""
+    code = "import runhaven_cli.doctor as d, sys; list(d.check_adapters()); print({'torch', 'keras', 'sklearn'} & {*sys.modules})"
+    pytest.importorskip("torch")
+
+    assert python("-c", code, site=Path()).stdout == "set()\n"
 
 
 def test_a_broken_plug_in_breaks_nothing(broken_site, tmp_path):
