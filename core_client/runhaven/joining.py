@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runhaven import launched
 from runhaven.errors import StoreError, UsageError
-from runhaven.settings import Settings
+from runhaven.settings import Settings, store_directory
 from runhaven.store.layout import RunDirectory, Store
 
 if TYPE_CHECKING:
@@ -45,6 +47,22 @@ def join_launched(run: Run, settings: Settings, config: dict[str, Any]) -> None:
         run.notices.warn(
             f"{moment!r} was left alone, for `runhaven run` opened {run.path}; start the program without it to go on there."
         )
+
+
+def warn_of_store(run: Run, directory: str | os.PathLike[str] | None) -> None:
+    """Say that the run stays in its store, if the program asks for another one.
+
+    Args:
+        run: The run that `runhaven run` opened.
+        directory: The store that the program wants; None if it says nothing.
+    """
+    own = run.identity.directory
+    if directory is None or own is None or store_directory(directory).resolve() == own.parents[2].resolve():
+        return
+    run.notices.warn(
+        f"dir={os.fspath(directory)!r} was left alone, for `runhaven run` opened {run.path} in {own.parents[2]}; "
+        f"start the program with `runhaven --dir {shlex.quote(os.fspath(directory))} run ...` to keep it there."
+    )
 
 
 def _move(run: Run, project: str) -> None:

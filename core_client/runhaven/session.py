@@ -16,7 +16,7 @@ from runhaven import rank as ranks
 from runhaven._config import select, to_mapping
 from runhaven.capture.exceptions import ExceptionCapture
 from runhaven.errors import UsageError
-from runhaven.joining import join_launched
+from runhaven.joining import join_launched, warn_of_store
 from runhaven.notice import Notices
 from runhaven.opening import attach as attach_run
 from runhaven.opening import open_run, unkept
@@ -212,6 +212,7 @@ def _init(settings: Settings, directory: str | os.PathLike[str] | None, config: 
         reinit = "finish_previous" if _in_notebook() else "return_previous"
     if _current is not None and _current.opened_by == launched.OPENED_BY:
         join_launched(_current, settings, config)
+        warn_of_store(_current, directory)
         return _current
     if _current is not None and not _current.is_finished and reinit != "create_new":
         if reinit == "return_previous" and not _current.is_left_over:
@@ -223,6 +224,7 @@ def _init(settings: Settings, directory: str | os.PathLike[str] | None, config: 
     if _current is None and (kept := launched.run_to_join(ranks.detect())) is not None:
         _current = attach(str(kept))
         join_launched(_current, settings, config)
+        warn_of_store(_current, directory)
         return _current
     _watch_process()
     run = open_run(settings, store_directory(directory), ranks.detect(), forget)

@@ -119,6 +119,30 @@ def test_the_command_line_comes_before_the_script(tmp_path):
 
 
 @pytest.mark.parametrize("words", [("train.py",), ("--", "sh", "-c", "python train.py; true")])
+def test_a_store_of_the_scripts_is_named(tmp_path, words):
+    """A script's `init(dir=)` cannot move the run that is open, which says so and how to have it there; its own store is no news."""
+    told = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "RUNHAVEN_SILENT": "0"}
+    script(tmp_path, "import os, runhaven\nrunhaven.init(dir=os.environ['RUNHAVEN_DIR'])")
+    same = launch(*words, cwd=tmp_path, **told)
+    script(tmp_path, "import runhaven\nrunhaven.init(dir='./my store').log({'a': 1})")
+    other = launch(*words, cwd=tmp_path, **told)
+
+    assert "warning" not in same.stderr
+    assert "dir='./my store' was left alone" in other.stderr
+    assert "`runhaven --dir './my store' run ...`" in other.stderr
+    assert sorted(run.summary.get("a", 0) for run in runhaven.Api().runs()) == [0, 1]
+
+
+def test_a_store_of_an_adapters_is_named(tmp_path):
+    """An adapter that is given a store joins the launcher's run, and says so."""
+    script(tmp_path, "from runhaven.adapter import Adapter\nAdapter('Callback', dir='mine').run.log({'a': 1})")
+    done = launch("train.py", cwd=tmp_path, RUNHAVEN_SILENT="0")
+
+    assert "dir='mine' was left alone" in done.stderr
+    assert only_run().summary["a"] == 1
+
+
+@pytest.mark.parametrize("words", [("train.py",), ("--", "sh", "-c", "python train.py; true")])
 def test_trainings_one_after_another_share_the_run(tmp_path, words):
     """Several trainings through adapters, in a script that opens no run, are one run, whoever keeps it."""
     script(

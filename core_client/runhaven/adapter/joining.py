@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Literal
 
-from runhaven import session
+from runhaven import launched, session
 from runhaven.adapter.guard import Guard
 from runhaven.adapter.note import noted_run
+from runhaven.joining import warn_of_store
 from runhaven.platform.process import identity, is_alive
 from runhaven.sealed.view import read_view
 from runhaven.settings import Settings, store_directory
@@ -117,6 +118,8 @@ class Adapter:
             return session.attach(directory)
         active = session.current()
         if active is not None and not active.is_left_over:
+            if active.opened_by == launched.OPENED_BY:
+                warn_of_store(active, self._arguments.get("dir"))
             return active
         try:
             arguments: dict[str, Any] = {**self._arguments, "project": self.project}
