@@ -27,7 +27,9 @@ class LearningRate:
         """Return it between epochs; None if the model has no optimizer of Keras's."""
         self._optimizer = getattr(model, "optimizer", None)
         value = getattr(self._optimizer, "learning_rate", None)
-        self._last = float(to_numpy(value)) if value is not None else None
+        # What a variable holds; by way of NumPy it takes several times as long.
+        held = getattr(value, "value", value)
+        self._last = held.item() if hasattr(held, "item") else held
         return self._last
 
     def within(self, step: int) -> Any:
@@ -40,6 +42,8 @@ class LearningRate:
             return None
         if backend() == "torch":
             value = self._optimizer.learning_rate
-            return getattr(value, "value", value)
+            held = getattr(value, "value", value)
+            # Only one on a GPU is worth to be copied later, beside the training.
+            return held.item() if getattr(held, "is_cpu", False) else held
         schedule = getattr(self._optimizer, "_learning_rate", None)
         return float(to_numpy(schedule(step))) if callable(schedule) else self._last

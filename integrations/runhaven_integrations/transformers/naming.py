@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ _SECTIONS = ("eval", "test")
 _TOTALS = ("train_runtime", "train_samples_per_second", "train_steps_per_second", "train_loss", "total_flos")
 
 
+@cache
 def series(key: str) -> str:
     """Return the name of the series: `eval/loss` for "eval_loss", `test/f1` for "test_f1", `train/loss` for "loss"."""
     section, mark, rest = key.partition("_")
