@@ -38,6 +38,37 @@ class RunhavenCallback(RunhavenMetricsLogger):
 
     It takes the arguments of W&B's `WandbCallback`, and goes by that name too.
 
+    Args:
+        monitor: What tells the best epoch and model.
+        verbose: Whether Keras prints what it saves.
+        mode: Whether less or more of it is better; by default known by the metric.
+        save_weights_only: Whether the weights alone are saved.
+        log_weights: Log a histogram of each weight after each epoch.
+        log_gradients: Log a histogram of each gradient of an epoch's last batch; with the torch backend.
+        save_model: Save the best model and make an artifact of it; the same as `log_model=True`.
+        validation_data: `(x, y)`, of which predictions are logged.
+        generator: Batches of `(x, y)`, for the same.
+        validation_steps: How many batches of it at most.
+        labels: The classes' names, for predictions.
+        predictions: How many predictions are logged.
+        input_type: "image" if the inputs are pictures; by default known by their shape.
+        data_type: An older name for it.
+        log_evaluation: Log predictions as a table too, `evaluation`.
+        log_evaluation_frequency: Epochs from one table to the next; 0 for one when the training is over.
+        log_batch_frequency: Log the metrics of every n-th batch too.
+        log_best_prefix: What names of the best value and its epoch in the summary begin with; None for neither.
+        save_graph: Keep the tree of layers.
+        filepath: Where a model is saved after each epoch; by default, if `log_model` asks for one, the run's directory.
+        log_model: Which models become artifacts: True or "end": the best, or those under `filepath`, when the training
+            is over; "all": each at once.
+        run: A run to log into, instead of the active one or one of its own.
+        strict: Whether errors inside the callback are raised; by default the setting `strict` says.
+        **arguments: Arguments of `runhaven.init()`; more of `WandbCallback`'s, which have no effect.
+
+    Raises:
+        TypeError: If `init()` has no argument of such a name.
+        UsageError: If a value is not known, or `init()` would refuse it.
+
     Example:
         model.fit(x, y, validation_data=(x2, y2), callbacks=[RunhavenCallback(project="digits")])
     """
@@ -70,50 +101,13 @@ class RunhavenCallback(RunhavenMetricsLogger):
         strict: bool | None = None,
         **arguments: Any,
     ) -> None:
-        """Prepare; nothing is opened yet.
-
-        Args:
-            monitor: What tells the best epoch and model.
-            verbose: Whether Keras prints what it saves.
-            mode: Whether less or more of it is better; by default known by the metric.
-            save_weights_only: Whether the weights alone are saved.
-            log_weights: Log a histogram of each weight after each epoch.
-            log_gradients: Log a histogram of each gradient of an epoch's last batch; with the torch backend.
-            save_model: Save the best model and make an artifact of it; the same as `log_model=True`.
-            validation_data: `(x, y)`, of which predictions are logged.
-            generator: Batches of `(x, y)`, for the same.
-            validation_steps: How many batches of it at most.
-            labels: The classes' names, for predictions.
-            predictions: How many predictions are logged.
-            input_type: "image" if the inputs are pictures; by default known by their shape.
-            data_type: An older name for it.
-            log_evaluation: Log predictions as a table too, `evaluation`.
-            log_evaluation_frequency: Epochs from one table to the next; 0 for one when the training is over.
-            log_batch_frequency: Log the metrics of every n-th batch too.
-            log_best_prefix: What names of the best value and its epoch in the summary begin with; None for neither.
-            save_graph: Keep the tree of layers.
-            filepath: Where a model is saved after each epoch; by default, if `log_model` asks for one, the run's directory.
-            log_model: Which models become artifacts: True or "end": the best, or those under `filepath`, when the training
-                is over; "all": each at once.
-            run: A run to log into, instead of the active one or one of its own.
-            strict: Whether errors inside the callback are raised; by default the setting `strict` says.
-            **arguments: Arguments of `runhaven.init()`; more of `WandbCallback`'s, which have no effect.
-
-        Raises:
-            TypeError: If `init()` has no argument of such a name.
-            UsageError: If a value is not known, or `init()` would refuse it.
-        """
+        """Prepare; nothing is opened yet. The class says what each argument is."""
         self._unused = [name for name in _WITHOUT_EFFECT if arguments.pop(name, None) is not None]
         self.monitor = monitor
         self.mode = mode
         self._has_path = filepath is not None
-        saving: dict[str, Any] = {
-            "monitor": monitor,
-            "verbose": verbose,
-            "save_weights_only": save_weights_only,
-            "mode": mode,
-        }
-        self.checkpoint = _checkpoint(filepath, log_model or save_model, **saving)
+        saving: dict[str, Any] = {"verbose": verbose, "save_weights_only": save_weights_only, "mode": mode}
+        self.checkpoint = _checkpoint(filepath, log_model or save_model, monitor=monitor, **saving)
         super().__init__(log_batch_frequency or "epoch", run=run, strict=strict, **arguments)
         self._logs_weights = log_weights
         self._logs_gradients = log_gradients
@@ -121,13 +115,8 @@ class RunhavenCallback(RunhavenMetricsLogger):
         self._best_prefix = log_best_prefix
         self._best: float | None = None
         rows: Any = [validation_data] if isinstance(validation_data, tuple | list) else validation_data or generator
-        shown: dict[str, Any] = {
-            "count": predictions,
-            "steps": validation_steps,
-            "labels": labels,
-            "kind": input_type or data_type,
-        }
-        self._predictions = Predictions(rows, **shown) if rows is not None else None
+        shown: dict[str, Any] = {"count": predictions, "steps": validation_steps, "labels": labels}
+        self._predictions = Predictions(rows, kind=input_type or data_type, **shown) if rows is not None else None
         self._table_every = max(log_evaluation_frequency, 0) if log_evaluation else None
 
     def share(self, adapter: Adapter) -> None:
