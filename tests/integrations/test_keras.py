@@ -413,6 +413,22 @@ def test_keras_is_left_alone_until_its_adapter_is_imported(tmp_path):
     assert "KERAS_BACKEND to 'torch' or 'jax'" in without.stderr
 
 
+def test_a_killed_training_on_jax_goes_on_with_its_run(tmp_path):
+    """After `kill -9` on JAX another process resumes from the model that was saved last, in the same run; no step is doubled."""
+    pytest.importorskip("jax")
+    child = ("-m", "contracts.child", "keras", str(tmp_path))
+    assert in_a_process(*child, "killed", KERAS_BACKEND="jax").returncode == -9
+    crashed = the_run()
+    assert crashed.state == "crashed"
+    done = in_a_process(*child, "resumed", KERAS_BACKEND="jax")
+    places = [(key, step) for key, step, _ in points(the_run())]
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (the_run().id, the_run().state, the_run().config["keras"]["backend"]) == (crashed.id, "finished", "jax")
+    assert len(places) == len(set(places))
+    assert {step for key, step in places if key == "loss"} == {4, 8, 12}
+
+
 def test_the_jax_backend(tmp_path):
     """On JAX the curves are Keras's own point by point, over a resume too; batches are neither waited for nor synchronised.
 
