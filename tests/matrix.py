@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 VERSIONS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "keras": (("keras==3.10.0", "jax==0.6.2"), ("keras==3.15.1", "jax")),
+    "keras": (("keras==3.11.0", "jax==0.6.2"), ("keras==3.15.1", "jax")),
     "lightning": (
         ("lightning==2.6.0", "pytorch-lightning==2.6.0", "jsonargparse[signatures]"),
         ("lightning==2.6.6", "pytorch-lightning==2.6.6", "jsonargparse[signatures]"),
@@ -20,7 +20,10 @@ VERSIONS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("transformers[torch]==5.23.0", "accelerate==1.15.0", "optuna", "peft==0.21.2"),
     ),
     "accelerate": (("accelerate==1.10.0",), ("accelerate==1.15.0",)),
-    "ultralytics": (("ultralytics==8.4.190", "torchvision==0.28.0", "cloudpickle"),),
+    "ultralytics": (
+        ("ultralytics==8.4.140", "torchvision==0.28.0", "cloudpickle"),
+        ("ultralytics==8.4.190", "torchvision==0.28.0", "cloudpickle"),
+    ),
 }
 """For each adapter the packages of an environment: the oldest first, the newest last."""
 NEEDED = ["pytest", "pytest-timeout", "torch==2.13.0"]
@@ -38,7 +41,7 @@ def main(names: list[str]) -> int:
 
 
 def passes(name: str, packages: tuple[str, ...]) -> bool:
-    """Tell whether an adapter's own tests and its case of the contract pass with some packages."""
+    """Tell whether an adapter's own tests, its case of the contract and programs below `runhaven run` pass with some packages."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         python = Path(folder) / "bin" / "python"
@@ -47,6 +50,7 @@ def passes(name: str, packages: tuple[str, ...]) -> bool:
         )
         tests = [
             f"tests/integrations/test_{name}.py",
+            "tests/cli/test_launching_frameworks.py",
             "tests/contracts/test_adapters.py",
             "-k",
             f"{name} and not declared",

@@ -13,7 +13,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from contracts import shapes
 
 import runhaven
 
@@ -132,6 +131,8 @@ def launch(folder: Path, name: str, text: str, word: str) -> subprocess.Complete
     (folder / "train.py").write_text(text)
     words = ["train.py", word]
     if name == "ultralytics":
+        from contracts import shapes
+
         shapes.forbid_downloads()
         words += [str(shapes.write(folder / "shapes", "detect")), str(shapes.write_model(folder, "detect"))]
     shell = ["--", "sh", "-c", '"$@"; exit $?', "sh", sys.executable] if word == "shell" else []

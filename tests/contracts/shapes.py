@@ -76,9 +76,9 @@ def draw(kind: int, left: int, top: int, side: int, task: str) -> tuple[Any, str
 
 
 def write_model(folder: Path, task: str) -> Path:
-    """Write the plan of a model of some thousand parameters."""
+    """Write the plan of a model of some thousand parameters; older versions want two heights of features."""
     convolutions = [f"  - [-1, 1, Conv, [{width}, 3, 2]]" for width in (8, 16, 16)]
-    head = "  - [-1, 1, Classify, [nc]]" if task == "classify" else f"  - [[2], 1, {HEADS[task]}]"
+    head = "  - [-1, 1, Classify, [nc]]" if task == "classify" else f"  - [[1, 2], 1, {HEADS[task]}]"
     lines = ["nc: 2", "kpt_shape: [2, 3]", "backbone:", *convolutions, "head:", head]
     path = folder / f"tiny-{task}.yaml"
     path.write_text("\n".join(lines))
