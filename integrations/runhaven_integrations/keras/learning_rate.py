@@ -28,7 +28,7 @@ class LearningRate:
         self._optimizer = getattr(model, "optimizer", None)
         value = getattr(self._optimizer, "learning_rate", None)
         # What a variable holds; by way of NumPy it takes several times as long.
-        held = getattr(value, "value", value)
+        held: Any = getattr(value, "value", value)
         self._last = held.item() if hasattr(held, "item") else held
         return self._last
 
