@@ -97,7 +97,8 @@ class Audio(Media):
         """Keep a file as it is, and samples as WAV."""
         if self._held is None:
             spectrogram = {} if self.drawn is None else {"spectrogram": self.drawn.keep(sink)}
-            return self.described(sink.put_file(checked_path(self._path, "Audio"), self.format) | spectrogram)
+            reference = sink.put_file(checked_path(self._path, "Audio"), self.format)
+            return self.described(reference | self.told | spectrogram)
         rate = int(self._sample_rate or 0)
         samples = _frames(self._held.array())
         reference = sink.put(_to_wav(samples, rate), "wav") | {

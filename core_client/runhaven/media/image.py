@@ -178,7 +178,7 @@ class Image(Media):
             if isinstance(self.source, bytes):
                 return pixels.keep_bytes(self.source, sink)
             if is_path(self.source):
-                return pixels.keep_file(checked_path(self.source, "Image"), sink)
+                return pixels.keep_file(checked_path(self.source, "Image"), sink) | self.told
         found = self._pixels()
         if found is not None and self._is_plain() and not sink.scrubs:
             height, width = found.array.shape[:2]

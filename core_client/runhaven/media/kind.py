@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import wraps
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Protocol, cast
 
 from runhaven.media import filing
@@ -11,7 +10,7 @@ from runhaven.rich import Rich
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from typing import Self
 
@@ -55,7 +54,7 @@ class Media(Rich):
         file_suffix: What stands behind its name in an artifact, before ".json"; by default the reference's "_type".
         told_fields: Fields of the reference that the bytes do not tell by themselves.
         caption: A line of text about it.
-        told: Those fields, of a value that came from an artifact.
+        told: Those fields, of a value that came from an artifact; `keep` adds them where it keeps a file.
         problem: What was wrong with what it was made of.
     """
 
@@ -64,7 +63,7 @@ class Media(Rich):
     file_suffix: ClassVar[str] = ""
     told_fields: ClassVar[tuple[str, ...]] = ()
     caption: str | None = None
-    told: Mapping[str, Any] = MappingProxyType({})
+    told: Reference = {}  # noqa: RUF012 - replaced, never changed
     problem: Exception | None = None
 
     def verify(self) -> None:
@@ -137,9 +136,9 @@ class Media(Rich):
         return self
 
     def described(self, reference: Reference) -> Reference:
-        """Return a reference with type and caption, and with what was told of the value before."""
+        """Return a reference with type and caption."""
         caption = {} if self.caption is None else {"caption": str(self.caption)}
-        return {"_type": self.type_name, **self.told, **reference, **caption}
+        return {"_type": self.type_name, **reference, **caption}
 
 
 def lenient(init: Callable[_Arguments, None]) -> Callable[_Arguments, None]:

@@ -109,7 +109,8 @@ class Object3D(Media):
             return self.described(sink.put(self._content, self._format or "obj"))
         if self._path is not None:
             path = checked_path(self._path, "Object3D")
-            return self.described(sink.put_file(path, self._format or extension(path, self.SUPPORTED_TYPES) or "obj"))
+            found = self._format or extension(path, self.SUPPORTED_TYPES) or "obj"
+            return self.described(sink.put_file(path, found) | self.told)
         if self._scene is not None:
             scene: Any = {
                 key: value.array().tolist() if hasattr(value, "weight") else value for key, value in self._scene.items()

@@ -103,7 +103,7 @@ class Video(Media):
             raise UsageError(message)
         if self._content is not None:
             return self.described(sink.put(self._content, self.format))
-        return self.described(sink.put_file(checked_path(self._path, "Video"), self.format))
+        return self.described(sink.put_file(checked_path(self._path, "Video"), self.format) | self.told)
 
     def _keep_frames(self, array: Any, sink: Sink) -> Reference:
         ending, fps = self.format, int(self._fps or 4)

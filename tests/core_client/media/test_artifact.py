@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
+import wave
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,7 @@ def test_every_kind_comes_back(keep):
     again = round_trip(**{name: artifact.get(name) for name in values})
     kept, back = keep(**values), keep(**{name: again.get(name) for name in values})
 
+    assert again.digest == artifact.digest
     for name in values:
         assert back[name] == kept[name], name
 
@@ -149,6 +151,22 @@ def test_what_cannot_be_kept_is_an_error_and_in_a_cell_a_placeholder():
     artifact.add(runhaven.Table(columns=["a"], data=[[runhaven.Image("gone.png")]]), "table")
 
     assert artifact.get("table").data[0][0]["_type"] == "error"
+
+
+def test_what_lies_in_chunks_comes_back():
+    """A sound of more than 8 MiB has all its samples, and a table that large all its rows."""
+    samples = np.random.default_rng(0).integers(-(2**15), 2**15, 5_000_000, dtype=np.int16)
+    rows = [[number, "x" * 100] for number in range(90_000)]
+    found = round_trip(noise=runhaven.Audio(samples, sample_rate=48_000), rows=runhaven.Table(["n", "text"], rows))
+    again = round_trip(noise=found.get("noise"), rows=found.get("rows"))
+    (path,) = (path for path in again.manifest.entries if path.endswith(".wav"))
+    with wave.open(again.get_entry(path).open()) as file:
+        back = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+
+    assert sum(bool(entry.chunks) for entry in found.manifest.entries.values()) == 2
+    assert again.digest == found.digest
+    assert (back == samples).all()
+    assert found.get("rows").data == rows
 
 
 def test_a_table_of_two_hundred_thousand_rows():
