@@ -274,7 +274,7 @@ def watch() -> None:
 def watch_rows(device: str, models: Iterable[str], steps: int) -> Iterable[tuple[object, ...]]:
     """Yield a row for each model and tracker, each from a process of its own."""
     for name in models:
-        for tracker in filter(is_installed, ("exact", "sampled", "wandb")):
+        for tracker in filter(is_installed, ("runhaven", "exact", "sampled", "wandb")):
             found = measure_watch(tracker, name, "gradients", steps, device)
             ms = [f"{found[key] * 1e3:.2f}" for key in ("step_s", "look_s", "all_s")]
             per_element = f"{found['look_s'] / found['elements'] * 1e9:.3f}"

@@ -8,8 +8,8 @@ Each tracker trains in a process of its own, one after the other in every round,
 that the cost of a look is the difference between neighbours: the CPU time of the training's thread, and that of all threads of the process.
 Figures are medians over steps and rounds. What a look costs at a log_freq of f is (look / f + idle) / step: idle is what hooks cost a step ("step us") and, of W&B alone, which hooks each parameter, a backward pass.
 "x counting" compares with the floor, measured beside each pair of steps so that what others do on the machine cancels: `torch.bincount` of as many ready codes, without reading the gradients or anything else.
-"waits" are the synchronisations of a step with a look beyond those of one without, which PyTorch reports on CUDA alone. "exact" and "sampled" are Runhaven with `exact=True` and `exact=False`; by default a
-model is sampled from 33.5 M parameters on. On a machine that others use too, compare columns of one run, not figures of two.
+"waits" are the synchronisations of a step with a look beyond those of one without, which PyTorch reports on CUDA alone. "exact" and "sampled" are Runhaven with `exact=True`, which compares all parameters with those before the
+step too, and `exact=False`; by default histograms are sampled from 33.5 M parameters on. On a machine that others use too, compare columns of one run, not figures of two.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ import sys
 import tempfile
 import time
 import warnings
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TRACKERS = ("exact", "sampled", "wandb", "tensorboard")
+TRACKERS = ("runhaven", "exact", "sampled", "wandb", "tensorboard")
 PACKAGES = {"exact": "runhaven", "sampled": "runhaven"}
 MODELS = ("mlp", "resnet18", "gpt10m", "gpt100m")
 IDLE_ROUNDS = 5
@@ -120,16 +121,8 @@ def start_nothing(folder: str, model: Any, log: str, freq: int) -> tuple[Callabl
     return lambda: None, lambda: None
 
 
-def start_exact(folder: str, model: Any, log: Any, freq: int) -> tuple[Callable[[], object], Callable[[], object]]:
-    return start_runhaven(folder, model, log, freq, exact=True)
-
-
-def start_sampled(folder: str, model: Any, log: Any, freq: int) -> tuple[Callable[[], object], Callable[[], object]]:
-    return start_runhaven(folder, model, log, freq, exact=False)
-
-
 def start_runhaven(
-    folder: str, model: Any, log: Any, freq: int, *, exact: bool
+    folder: str, model: Any, log: Any, freq: int, *, exact: bool | None = None
 ) -> tuple[Callable[[], object], Callable[[], object]]:
     import runhaven
     from runhaven_integrations.torch import watch
@@ -137,6 +130,10 @@ def start_runhaven(
     run = runhaven.init(project="bench", dir=folder, settings={"silent": True, "x_disable_stats": True})
     watch(run, model, log=log, log_freq=freq, exact=exact)
     return lambda: run.log({"step": 1.0}), run.finish
+
+
+start_exact = partial(start_runhaven, exact=True)
+start_sampled = partial(start_runhaven, exact=False)
 
 
 def start_wandb(folder: str, model: Any, log: str, freq: int) -> tuple[Callable[[], object], Callable[[], object]]:

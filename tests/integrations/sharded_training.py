@@ -27,31 +27,34 @@ def shard(how: str, model: torch.nn.Module) -> Any:
 
 
 def train(how: str, rank: int, x: torch.Tensor) -> None:
-    sharded = shard(how, make())
+    sharded = shard(how, make(how))
     optimizer = torch.optim.SGD(sharded.parameters(), lr=0.1)
     with runhaven.init(project=how, settings={"silent": False, "console": "off"}) as run:
         if how == "alone":
             shards.PATIENCE_S = 0.5
         if how != "alone" or rank == 0:
-            run.watch(sharded)
+            run.watch(sharded, exact=how != "sampled")
         sharded(x[rank * 16 : rank * 16 + 16]).square().mean().backward()
         optimizer.step()
     dist.barrier()
 
 
-def make() -> torch.nn.Module:
+def make(how: str) -> torch.nn.Module:
     torch.manual_seed(0)
+    if how == "sampled":
+        return torch.nn.Sequential(torch.nn.Linear(8, 1 << 16), torch.nn.Tanh(), torch.nn.Linear(1 << 16, 1))
     return torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
 
 
 def main(folder: str) -> None:
     rank = int(os.environ["RANK"])
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
-    model, x = make(), torch.randn(32, 8)
-    if rank == 0:
+    x = torch.randn(32, 8, generator=torch.Generator().manual_seed(1))
+    for how in ("exact", "sampled") if rank == 0 else ():
+        model = make(how)
         model(x).square().mean().backward()
-        torch.save({name: each.grad for name, each in model.named_parameters()}, f"{folder}/gradients.pt")
-    for how in ("ddp", "fsdp2", "replicated", "alone"):
+        torch.save({name: each.grad for name, each in model.named_parameters()}, f"{folder}/{how}.pt")
+    for how in ("ddp", "fsdp2", "replicated", "sampled", "alone"):
         train(how, rank, x)
     dist.destroy_process_group()
 

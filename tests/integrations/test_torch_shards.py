@@ -55,7 +55,7 @@ def rows_of(trained, monkeypatch):
 @pytest.fixture
 def expected(trained) -> dict[str, torch.Tensor]:
     """Return the gradients that one process makes of all the data."""
-    return torch.load(trained[0] / "gradients.pt")
+    return torch.load(trained[0] / "exact.pt")
 
 
 def check(rows: dict[str, list[Any]], expected: dict[str, torch.Tensor]) -> None:
@@ -83,6 +83,21 @@ def test_ddp_shows_the_average_once(rows_of, expected):
 def test_shards_of_fsdp2_make_one_histogram(rows_of, expected):
     """Shards of two processes, one of them empty for a bias of one number, make the histogram of the whole."""
     check(rows_of("fsdp2"), expected)
+
+
+def test_shards_are_sampled_together(rows_of, trained):
+    """Each process counts its share of one sample, whose quantiles are off by less than 0.05 in rank; the norm is exact."""
+    gradient = torch.load(trained[0] / "sampled.pt")["0.weight"].flatten()
+    rows, ordered = rows_of("sampled"), gradient.sort().values
+    (cell,) = rows["gradients/0.weight"]
+    found = log_histogram.decode(cell)
+
+    assert (cell["is_sampled"], cell["size"], cell["count"]) == (True, 1 << 19, 1 << 16)
+    assert "is_partial" not in cell
+    assert rows["gradients_norm/0.weight"] == [pytest.approx(gradient.norm().item(), rel=1e-4)]
+    for part in (0.05, 0.25, 0.75, 0.95):
+        rank = torch.searchsorted(ordered, log_histogram.quantile(found, part)).item() / len(ordered)
+        assert abs(rank - part) < 0.05
 
 
 def test_replicated_shards_count_once(rows_of, expected):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,7 +12,7 @@ import torch
 from runhaven.log_histogram import CODES, NEGATIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
 CHUNK = 1 << 19
 DEVICE_CHUNK = 1 << 24
@@ -71,11 +72,24 @@ def count(flats: Mapping[int, torch.Tensor]) -> dict[int, torch.Tensor]:
         for load in _loads(flats):
             _count_load(load, counts)
         return counts
-    for place, flat in flats.items():
-        for piece in pieces(flat, DEVICE_CHUNK):
-            # bincount() would wait for the device to learn the greatest code.
-            _add(counts, place, torch.histc(_signed(piece).int().add_(NEGATIVE), CODES, 0, CODES).long())
+    with _in_any_order():
+        for place, flat in flats.items():
+            for piece in pieces(flat, DEVICE_CHUNK):
+                # bincount() would wait for the device to learn the greatest code.
+                _add(counts, place, torch.histc(_signed(piece).int().add_(NEGATIVE), CODES, 0, CODES).long())
     return counts
+
+
+@contextmanager
+def _in_any_order() -> Generator[None]:
+    """Count even if deterministic algorithms alone are allowed: it is one, which not all versions of PyTorch know."""
+    is_asked = torch.are_deterministic_algorithms_enabled()
+    only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(False)  # noqa: FBT003 - its only parameter without a name
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(is_asked, warn_only=only_warns)
 
 
 def by_code(counts: torch.Tensor) -> torch.Tensor:
