@@ -8,8 +8,8 @@ Each tracker trains in a process of its own, one after the other in every round,
 that the cost of a look is the difference between neighbours: the CPU time of the training's thread, and that of all threads of the process.
 Figures are medians over steps and rounds. What a look costs at a log_freq of f is (look / f + idle) / step: idle is what hooks cost a step ("step us") and, of W&B alone, which hooks each parameter, a backward pass.
 "x counting" compares with the floor, measured beside each pair of steps so that what others do on the machine cancels: `torch.bincount` of as many ready codes, without reading the gradients or anything else.
-"waits" are the synchronisations of a step with a look beyond those of one without, which PyTorch reports on CUDA alone. "exact" and "sampled" are Runhaven with `exact=True`, which compares all parameters with those before the
-step too, and `exact=False`; by default histograms are sampled from 33.5 M parameters on. On a machine that others use too, compare columns of one run, not figures of two.
+"waits" are the synchronisations of a step with a look beyond those of one without, which PyTorch reports on CUDA alone. "exact" and "sampled" are Runhaven with `exact=True` and `exact=False`; by default a
+model is sampled from 33.5 M parameters on. On a machine that others use too, compare columns of one run, not figures of two.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from runhaven_integrations.torch.counting import split, squares
+from runhaven_integrations.torch.counting import norms_of, split
 from runhaven_integrations.torch.sampling import BLOCK, blocks_in, pick
 
 if TYPE_CHECKING:
@@ -26,13 +26,14 @@ class Change:
         scales: By how much a sample's sum is to be multiplied to stand for all of its parameter.
     """
 
-    def __init__(self, parts: Sequence[Part], *, is_exact: bool) -> None:
-        """Copy a sample of each parameter, or all of it."""
-        whole = [part for part in parts if is_exact or part.tensor.numel() <= SAMPLE]
-        sampled = [part for part in parts if not is_exact and part.tensor.numel() > SAMPLE]
+    def __init__(self, parts: Sequence[Part]) -> None:
+        """Copy each small parameter, and a sample of each large one."""
+        whole = [part for part in parts if part.tensor.numel() <= SAMPLE]
+        sampled = [part for part in parts if part.tensor.numel() > SAMPLE]
         self.names = [part.name for part in whole + sampled]
         self.sharded = {part.name for part in parts if part.ranks}
         self.scales = [1.0] * len(whole) + [part.tensor.numel() / SAMPLE for part in sampled]
+        self._sizes = [part.tensor.numel() for part in whole] + [SAMPLE] * len(sampled)
         self._whole = [part.tensor for part in whole]
         rows = [blocks_in(part.tensor) for part in sampled]
         self._sampled = [(each, pick(each, SAMPLE // BLOCK)) for each in rows]
@@ -41,18 +42,9 @@ class Change:
     def measure(self) -> torch.Tensor:
         """Return, after the step, the sums of the squares of the changes and of the parameters: two rows."""
         now = self._look()
-        changed = [after - before for after, before in zip(now, self._before, strict=True)]
-        return torch.stack([self._squares(changed), self._squares(now)])
+        flats = [*split(now - self._before, self._sizes), *split(now, self._sizes)]
+        return torch.stack(list(norms_of(flats))).to(torch.float64).square_().view(2, -1)
 
-    def _look(self) -> list[torch.Tensor]:
-        samples = [rows.index_select(0, picked) for rows, picked in self._sampled]
-        return [torch.cat(flats) for flats in (self._whole, samples) if flats]
-
-    def _squares(self, looked: Sequence[torch.Tensor]) -> torch.Tensor:
-        found: list[torch.Tensor] = []
-        if self._whole:
-            found.append(squares(split(looked[0], [flat.numel() for flat in self._whole])))
-        if self._sampled:
-            samples = looked[-1].view(len(self._sampled), SAMPLE)
-            found.append(samples.float().square().sum(1).to(torch.float64))
-        return torch.cat(found)
+    def _look(self) -> torch.Tensor:
+        samples = [rows.index_select(0, picked).view(-1) for rows, picked in self._sampled]
+        return torch.cat([*self._whole, *samples])

@@ -37,7 +37,7 @@ def look_through(
     """
     if flats[0].device.type != "cpu":
         counts = count({place: flat for place, flat in enumerate(flats) if is_counted[place]})
-        return torch.stack([norm.to(torch.float64) for norm in _norms(flats)]).square_(), counts
+        return torch.stack([norm.to(torch.float64) for norm in norms_of(flats)]).square_(), counts
     # Each piece's norm just before its codes, so that it comes from the memory once. Pieces add up in double precision:
     # in single precision, 64 million numbers would lose half a per cent.
     counts: dict[int, torch.Tensor] = {}
@@ -45,22 +45,17 @@ def look_through(
     norms: list[torch.Tensor] = []
     for load in _loads(dict(enumerate(flats))):
         places += [place for place, _ in load]
-        norms += _norms([piece for _, piece in load])
+        norms += norms_of([piece for _, piece in load])
         _count_load([(place, piece) for place, piece in load if is_counted[place]], counts)
     sums = torch.stack(norms).to(torch.float64).square_()
     return torch.zeros(len(flats), dtype=torch.float64).index_add_(0, torch.tensor(places), sums), counts
 
 
-def squares(flats: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Return the sums of the squares of flat tensors of one device, in double precision."""
-    return look_through(flats, [False] * len(flats))[0]
-
-
-def _norms(flats: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
+def norms_of(flats: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
     """Return the Euclidean norms, computed in single precision at least."""
     kinds = {flat.dtype for flat in flats}
     if len(kinds) > 1:
-        return [norm for flat in flats for norm in _norms([flat])]
+        return [norm for flat in flats for norm in norms_of([flat])]
     narrow = torch.float32 if any(kind.itemsize < torch.float32.itemsize for kind in kinds) else None
     return torch._foreach_norm(list(flats), 2, narrow) if kinds else ()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 

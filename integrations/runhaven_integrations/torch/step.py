@@ -120,7 +120,7 @@ class StepTrigger:
             self._capture = watcher.begin(is_extra=is_extra)
         self._captured.add(id(optimizer))
         moved = [part for part in watcher.parts(owned, "parameters") if not (is_extra and part.ranks)]
-        self._changes = [Change(some, is_exact=bool(watcher.options.exact)) for some in by_device(moved)]
+        self._changes = [Change(some) for some in by_device(moved)]
         if not has_closure:
             self._look(optimizer, self._capture, owned)
 
