@@ -233,15 +233,10 @@ class Recorder:
         for key, value in data.items() if self.open_keeper is not None else ():
             if isinstance(value, Rich):
                 rich[f"{key}"] = value
-        # What is rich alone, as most pictures are logged, needs no second look: each call made here costs a microsecond or two.
-        for key, value in flatten(data) if len(rich) < len(data) else ():
-            if self.open_keeper is not None and is_rich(value):
-                rich[key] = value
-            elif is_on_device(value):
-                away[key] = value
-            else:
-                cells[key] = cell = to_cell(value)
-                shown[key] = _show(cell, value)
+        # What is rich alone, as most pictures are logged, needs no closer look: each call here costs a microsecond or two.
+        if len(rich) < len(data):
+            rich.clear()
+            self._tell_apart(data, rich, away, cells, shown)
         if not (away or rich):
             self._journal.exclusively(self._append_cells, cells, shown, step, commit)
             return
@@ -251,6 +246,24 @@ class Recorder:
         arriving = defer(list(away.values())) if away else ()
         copies = [([list(away)[at] for at in places], copy) for places, copy in arriving]
         self._journal.exclusively(self._append_in_parts, cells, shown, parcel, copies, step, commit)
+
+    def _tell_apart(
+        self,
+        data: Mapping[str, Any],
+        rich: dict[str, Any],
+        away: dict[str, Any],
+        cells: dict[str, tuple[CellType, Any]],
+        shown: dict[str, Any],
+    ) -> None:
+        """Put each value where its kind belongs, in their order."""
+        for key, value in flatten(data):
+            if self.open_keeper is not None and is_rich(value):
+                rich[key] = value
+            elif is_on_device(value):
+                away[key] = value
+            else:
+                cells[key] = cell = to_cell(value)
+                shown[key] = _show(cell, value)
 
     def _opened_keeper(self) -> Keeper:
         if self._keeper is None:
