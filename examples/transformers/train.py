@@ -1,7 +1,7 @@
-"""Train a small GPT-2 on the text of Python's own manual, and read in Runhaven what it has learnt.
+"""Train a small GPT-2 on a few pages of Python's own manual, and read in Runhaven what it has learnt.
 
-Losses, the learning rate, continuations of two prompts after each evaluation, and the best checkpoint are kept. Nothing is downloaded: the text comes with Python. Takes
-under a minute on two processor cores.
+Losses, the learning rate, continuations of two prompts after each evaluation, and the best checkpoint are kept. The pages are few: the model soon learns them by heart, and the
+evaluation turns while the loss of the training still falls. Nothing is downloaded: the text comes with Python. Takes well under a minute on two processor cores.
 """
 
 from __future__ import annotations
@@ -19,6 +19,24 @@ from runhaven_integrations.transformers import RunhavenCallback
 
 END = "<|end|>"
 LENGTH = 64
+PAGES = [
+    "assert",
+    "break",
+    "continue",
+    "del",
+    "else",
+    "global",
+    "if",
+    "nonlocal",
+    "pass",
+    "raise",
+    "return",
+    "while",
+    "yield",
+    "exceptions",
+    "lambda",
+    "booleans",
+]
 
 
 def make_tokenizer(texts: list[str], size: int = 512) -> Any:
@@ -33,27 +51,27 @@ def load(tokenizer: Any, texts: list[str]) -> tuple[list[dict[str, Any]], list[d
     tokens: list[int] = tokenizer(END.join(texts))["input_ids"]
     pieces: list[torch.Tensor] = list(torch.tensor(tokens[: len(tokens) // LENGTH * LENGTH]).reshape(-1, LENGTH))
     data: list[dict[str, Any]] = [{"input_ids": piece, "labels": piece} for piece in pieces]
-    return [row for at, row in enumerate(data) if at % 10], data[::10][:64]
+    return [row for at, row in enumerate(data) if at % 10], data[::10]
 
 
 def main() -> None:
     """Train once, with the settings of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--lr", type=float, default=5e-3)
+    parser.add_argument("--steps", type=int, default=160)
+    parser.add_argument("--lr", type=float, default=1e-2)
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--width", type=int, default=64)
     options = parser.parse_args()
 
     set_seed(0)
-    texts = list(topics.values())
+    texts = [" ".join(topics[page].split()) for page in PAGES]
     tokenizer = make_tokenizer(texts)
     end = tokenizer.convert_tokens_to_ids(END)
     training, evaluation = load(tokenizer, texts)
     model = GPT2LMHeadModel(
         GPT2Config(
             vocab_size=len(tokenizer), n_positions=2 * LENGTH, n_layer=options.layers, n_head=4, n_embd=options.width,
-            bos_token_id=end, eos_token_id=end,
+            bos_token_id=end, eos_token_id=end, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
         )
     )  # fmt: skip
     arguments = TrainingArguments(
@@ -63,14 +81,15 @@ def main() -> None:
         per_device_train_batch_size=16,
         logging_steps=5,
         eval_strategy="steps",
-        eval_steps=50,
-        save_steps=50,
+        eval_steps=20,
+        save_steps=20,
         save_total_limit=2,
         load_best_model_at_end=True,
+        warmup_steps=20,
         dataloader_pin_memory=False,
         report_to="none",
     )
-    callback = RunhavenCallback(project="manual", log_model=True, prompts=["The statement", "If a class"])
+    callback = RunhavenCallback(project="manual", log_model=True, prompts=["The statement", "If an exception"])
     trainer = Trainer(
         model,
         arguments,

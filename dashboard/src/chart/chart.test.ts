@@ -50,6 +50,12 @@ describe('scale', () => {
     expect(ticks(0, 1, 5).map((tick) => tick.toFixed(1))).toEqual(['0.0', '0.2', '0.4', '0.6', '0.8', '1.0']);
     expect(ticks(0.5, 2000, 4, true)).toEqual([1, 10, 100, 1000]);
   });
+  test('ticks are round in what an axis counts', () => {
+    expect(ticks(1, 3, 9, false, 'whole')).toEqual([1, 2, 3]);
+    expect(ticks(0, 700 * 2 ** 20, 4, false, 'bytes').map((tick) => tick / 2 ** 20)).toEqual([0, 200, 400, 600]);
+    expect(ticks(0, 1000, 4, false, 'seconds')).toEqual([0, 300, 600, 900]);
+    expect(ticks(0, 4 * 86_400, 3, false, 'seconds')).toEqual([0, 86_400, 172_800, 259_200, 345_600]);
+  });
   test('a log scale has no place for zero', () => {
     expect(scale(0.1, 10, true).at(0)).toBeNaN();
     expect(scale(0.1, 10, true).at(1)).toBeCloseTo(0.5);

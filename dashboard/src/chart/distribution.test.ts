@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { decodeHistograms, type Histograms } from '../api/histograms';
 import { bounds, eachBin, masses, sampled, totals, valueAxis, valueTicks } from './distribution';
-import { edges, heatMap, ridges } from './heat';
+import { edges, heatMap, pieces, ridges } from './heat';
 import { cells } from './strip';
 
 const none = (n: number) => new Float64Array(n);
@@ -88,6 +88,9 @@ describe('a heat map', () => {
     const alpha = (x: number, y: number) => picture.pixels[4 * (y * 4 + x) + 3]!;
     expect([alpha(0, 0) > 0, alpha(0, 7) > 0, alpha(3, 0) > 0, alpha(3, 7) > 0]).toEqual([true, false, false, true]);
   });
+  test('has coarser pieces for fewer numbers', () => {
+    expect([10, 400, 1_000_000].map((count) => pieces(ofCodes([[[codeOf(1), count]]]), 200))).toEqual([16, 60, 200]);
+  });
   test('loses no row that is the only one of its pixel', () => {
     const rows = Array.from({ length: 100 }, () => [[codeOf(1), 1]] as [number, number][]);
     const picture = heatMap(ofCodes(rows), valueAxis([ofCodes(rows)], true)!, 10, 2, [1, 2, 3]);
@@ -101,6 +104,12 @@ test('ridges are the first, the last and those between, of the same area', () =>
   expect(found.map(({ row }) => row)).toEqual([0, 12, 25, 37, 49]);
   const areas = found.map(({ shape }) => shape.reduce((a, b) => a + b, 0));
   expect(Math.max(...areas) - Math.min(...areas)).toBeLessThan(1e-4);
+});
+
+test('exact zeros make no ridge small', () => {
+  const one = ofCodes([[[codeOf(1), 5], [codeOf(-1), 5]]], { zeros: Float64Array.of(1000) });
+  const { shape } = ridges(one, valueAxis([one], true)!, 1, 21)[0]!;
+  expect([shape[10], Math.max(...shape.slice(11)), Math.max(...shape.slice(0, 10))]).toEqual([1, 1, 1]);
 });
 
 test('a reply is decoded where it lies', () => {

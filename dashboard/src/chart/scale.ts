@@ -18,7 +18,24 @@ export function scale(lo: number, hi: number, log = false): Scale {
   return { lo, hi, log: false, at: (value) => (value - lo) / span };
 }
 
-export function ticks(lo: number, hi: number, count: number, log = false): number[] {
+/** What an axis counts, and so which steps between ticks are round: whole numbers, multiples of 1024, minutes and hours. */
+export type Unit = 'number' | 'whole' | 'bytes' | 'seconds';
+
+const CLOCK = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400];
+
+function roundStep(rough: number, unit: Unit): number {
+  if (unit === 'bytes' && rough > 1) {
+    const scale = 1024 ** Math.floor(Math.log(rough) / Math.log(1024));
+    return scale * roundStep(rough / scale, 'number');
+  }
+  if (unit === 'seconds' && rough > 1) return CLOCK.find((step) => step >= 0.75 * rough) ?? 86_400 * roundStep(rough / 86_400, 'whole');
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const part = rough / power;
+  const step = (part >= 7.5 ? 10 : part >= 3.5 ? 5 : part >= 1.5 ? 2 : 1) * power;
+  return unit === 'whole' ? Math.max(1, step) : step;
+}
+
+export function ticks(lo: number, hi: number, count: number, log = false, unit: Unit = 'number'): number[] {
   if (log && lo > 0) {
     const found: number[] = [];
     for (let power = Math.floor(Math.log10(lo)); power <= Math.ceil(Math.log10(hi)); power++) {
@@ -28,12 +45,9 @@ export function ticks(lo: number, hi: number, count: number, log = false): numbe
     if (found.length > 1) return found;
   }
   if (!(hi > lo)) return [lo];
-  const rough = (hi - lo) / Math.max(1, count);
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const part = rough / power;
-  const step = (part >= 7.5 ? 10 : part >= 3.5 ? 5 : part >= 1.5 ? 2 : 1) * power;
+  const step = roundStep((hi - lo) / Math.max(1, count), unit);
   const found: number[] = [];
-  for (let index = Math.ceil(lo / step - 1e-9); index * step <= hi + step * 1e-9; index++) found.push(index * step);
+  for (let index = Math.ceil(lo / step - 1e-9) || 0; index * step <= hi + step * 1e-9; index++) found.push(index * step);
   return found;
 }
 

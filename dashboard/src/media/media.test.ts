@@ -3,7 +3,7 @@ import { parseCloud } from './cloud';
 import { blobUrl } from '../api/media';
 import { isWide, itemsOf, panelKind, picturesOf, placed, snap, union, withoutChartTables } from './kind';
 import { channel, labelOf, paint, rectOf } from './overlay';
-import { isRich, Pages, sourceOf } from './table';
+import { isLong, isRich, leastOf, Pages, sourceOf } from './table';
 import { extremes } from './waveform';
 
 const metric = (key: string, type: string) => ({ key, type, system: false, axis: null, hidden: false, sources: [] });
@@ -77,6 +77,11 @@ describe('tables', () => {
     pages.put(200, Array.from({ length: 100 }, (_, at) => [200 + at]));
     expect(pages.missing(250, 410)).toEqual([400]);
     expect([pages.get(250), pages.get(350)]).toEqual([[250], undefined]);
+  });
+  test('give texts that are long several lines, and no column less than it can be read in', () => {
+    expect([isLong([['short', 1]]), isLong([[2], ['a'.repeat(80)]])]).toEqual([false, true]);
+    const column = (...types: string[]) => ({ name: 'c', types }) as never;
+    expect([leastOf(column('string')), leastOf(column('number')), leastOf(column('image-file')), leastOf(column('audio-file'))]).toEqual([150, 96, 104, 220]);
   });
   test('are named by the hashes of their parts', () => {
     const part = (sha256: string) => ({ _type: 'table-file', sha256 });

@@ -12,6 +12,14 @@ export const widthOf = (column: TableColumn): string =>
   : column.types.every((type) => ['number', 'none', 'boolean'].includes(type)) ? 'minmax(96px, 0.5fr)'
   : 'minmax(150px, 1fr)';
 
+/** How narrow a column may become, in pixels. */
+export const leastOf = (column: TableColumn): number => Number(/\d+/.exec(widthOf(column))![0]);
+
+const LONG = 70;
+
+/** Whether some texts are too long for one line. */
+export const isLong = (rows: unknown[][]): boolean => rows.some((row) => row.some((cell) => typeof cell === 'string' && cell.length > LONG));
+
 const partsOf = (table: Reference): Reference[] => (table._type === 'incremental-table-file' ? table.parts : [table]);
 
 /** What names the rows of a table to the server. */

@@ -20,7 +20,7 @@ export function short(value: number): string {
   if (size >= 1e6) return `${Number((value / 1e6).toFixed(1))}M`;
   if (size >= 1e4) return `${Number((value / 1e3).toFixed(1))}k`;
   if (value === 0) return '0';
-  if (size < 1e-3) return value.toExponential(Number.isInteger(Math.log10(size)) ? 0 : 1);
+  if (size < 1e-3) return Number(value.toPrecision(2)).toExponential();
   return String(Number(value.toPrecision(4)));
 }
 
@@ -44,7 +44,7 @@ export function scalar(value: Scalar | undefined): string {
 }
 
 export function duration(seconds: number): string {
-  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)}s`;
+  if (seconds < 60) return `${seconds < 10 ? Number(seconds.toFixed(1)) : Math.round(seconds)}s`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return `${minutes}m ${String(Math.floor(seconds % 60)).padStart(2, '0')}s`;
   const hours = Math.floor(minutes / 60);

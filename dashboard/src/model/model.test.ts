@@ -18,14 +18,15 @@ describe('filter', () => {
 });
 
 test('numbers are short and keep their meaning', () => {
-  expect([short(0.41271), short(120000), short(0.00012), short(0), short(1e-5)]).toEqual(['0.4127', '120k', '1.2e-4', '0', '1e-5']);
-  expect([bytes(1536), valueOf('gpu/0/power_watts', 71.25), duration(3725)]).toEqual(['1.5 kB', '71.3 W', '1h 2m']);
+  expect([short(0.41271), short(120000), short(0.00012), short(0), short(1e-5), short(5 * 1e-4)]).toEqual(['0.4127', '120k', '1.2e-4', '0', '1e-5', '5e-4']);
+  expect([bytes(1536), valueOf('gpu/0/power_watts', 71.25), duration(3725), duration(5)]).toEqual(['1.5 kB', '71.3 W', '1h 2m', '5s']);
 });
 
-test('metrics fall into sections by the text before their last slash', () => {
+test('metrics fall into sections by the text before their last slash, the most telling first', () => {
   const metric = (key: string, system = false) => ({ key, type: 'number', system, axis: null, hidden: false, sources: [] });
-  const found = sections([metric('val/loss'), metric('loss'), metric('train/a'), metric('cpu/x', true)], '');
-  expect(found.map((section) => section.name)).toEqual(['train', 'val', 'metrics', 'system']);
+  const found = sections([metric('val/loss'), metric('loss'), metric('train/a'), metric('train/loss'), metric('speed/step_ms'), metric('cpu/x', true)], '');
+  expect(found.map((section) => section.name)).toEqual(['val', 'metrics', 'train', 'speed', 'system']);
+  expect(found[2]!.metrics.map(({ key }) => key)).toEqual(['train/loss', 'train/a']);
 });
 
 test('curves are decoded where they lie', () => {

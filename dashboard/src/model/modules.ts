@@ -84,9 +84,9 @@ export function watchedBelow(metrics: Metric[], kind: string, graph: Graph, path
     .filter(({ name }) => (name === TOTAL ? path === '' : isBelow(name.split('.').slice(0, -1).join('.'), path) || name === path));
 }
 
-/** In the order of the model, the total first. */
+/** In the order of the model, the total first; weights, which say more, before biases. */
 export function inOrder<T extends { name: string }>(found: T[], graph: Graph): T[] {
   const place = new Map(graph.modules.map((module, at) => [module.name, at]));
   const rank = (name: string) => (name === TOTAL ? -1 : (place.get(name.split('.').slice(0, -1).join('.')) ?? Infinity));
-  return [...found].sort((a, b) => rank(a.name) - rank(b.name));
+  return [...found].sort((a, b) => rank(a.name) - rank(b.name) || Number(b.name.endsWith('weight')) - Number(a.name.endsWith('weight')));
 }

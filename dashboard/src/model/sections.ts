@@ -1,7 +1,8 @@
-/** Panels in sections: metrics by the text before their last "/", the machine's load in "system" at the end. */
+/** Panels in sections: metrics by the text before their last "/", the machine's load in "system" at the end. What is looked at first comes first. */
 
 import type { Metric } from '../api/types';
 import { withoutChartTables } from '../media/kind';
+import { byImportance, importance } from './importance';
 import { WATCHED } from './modules';
 
 export interface Section {
@@ -28,10 +29,10 @@ export function sections(metrics: Metric[], search: string): Section[] {
     const name = sectionOf(metric);
     found.set(name, [...(found.get(name) ?? []), metric]);
   }
-  const rank = (name: string) => (name === SYSTEM ? 2 : WATCHED.test(`${name}/`) ? 3 : name === PLAIN ? 1 : 0);
+  const rank = ({ name, isWatched, metrics }: Section) => (isWatched ? 30 : name === SYSTEM ? 20 : Math.min(...metrics.map(({ key }) => importance(key))));
   return [...found]
-    .map(([name, list]) => ({ name, metrics: list.sort((a, b) => a.key.localeCompare(b.key, undefined, { numeric: true })), isWatched: WATCHED.test(`${name}/`) }))
-    .sort((a, b) => rank(a.name) - rank(b.name) || a.name.localeCompare(b.name));
+    .map(([name, list]) => ({ name, metrics: list.sort(byImportance), isWatched: WATCHED.test(`${name}/`) }))
+    .sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
 }
 
 /** A search that is no regular expression is taken as plain text. */
