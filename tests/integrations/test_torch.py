@@ -371,6 +371,15 @@ def test_a_sample_tells_quantiles(alike):
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.parametrize(
+    ("local", "whole", "blocks"),
+    [(1 << 19, 1 << 20, 512), (1 << 20, 1 << 20, 1024), (0, 1 << 20, 0), (63, 1 << 20, 0), (1 << 18, 1 << 18, 0)],
+)
+def test_a_shard_gives_its_share_of_a_sample(local, whole, blocks):
+    """Half of a tensor has half of the blocks; what is hardly larger than the sample, or smaller than a block, is counted whole."""
+    assert sampling.share_of(1 << 16, local, whole) == blocks
+
+
 def test_every_block_is_as_likely_in_a_sample():
     """Of 100 blocks, each is taken about as often as the others."""
     flat = torch.arange(100 * sampling.BLOCK + 1)

@@ -16,10 +16,10 @@ def share_of(sample: int, local: int, whole: int) -> int:
 
     Args:
         sample: How many numbers to take of the whole.
-        local: How many numbers the shard has.
+        local: How many numbers the shard has; all are taken of one that makes no block.
         whole: How many the whole has: no sample is taken of one that is not much greater than the sample.
     """
-    return 0 if whole <= _NEAR * sample else -(-sample * local // (whole * BLOCK))
+    return 0 if whole <= _NEAR * sample or local < BLOCK else -(-sample * local // (whole * BLOCK))
 
 
 def sample(flat: torch.Tensor, blocks: int) -> torch.Tensor:
