@@ -300,7 +300,7 @@ def compare(title: str, root: Path, tools: list[str], scenario: Any, repeat: int
     costs: dict[tuple[str, str], list[dict[str, float]]] = {}
     size = 0.0
     for turn in range(repeat):
-        place = root / f"turn-{turn}"
+        place = Path(tempfile.mkdtemp(dir=root))
         there = [Tool(name, place) for name in tools]
         order = there if turn % 2 == 0 else there[::-1]
         for tool in order:
