@@ -32,7 +32,7 @@ TOOLS = ("hash+cp", "hash+cp+sync", "runhaven", "wandb", "mlflow", "dvc")
 
 # Runs in each tool's process: reads one action a line, and says what it cost.
 CHILD = r"""
-import ctypes, hashlib, json, os, shutil, sys, threading, time
+import ctypes, hashlib, json, os, shutil, sys, time
 from pathlib import Path
 import psutil
 tool, root, data = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
@@ -104,35 +104,34 @@ def dvc_():
 log, download = {"hash+cp": plain, "hash+cp+sync": plain, "runhaven": runhaven_, "wandb": wandb_, "mlflow": mlflow_, "dvc": dvc_}[tool]()
 me = psutil.Process()
 
-def tree(what):
+def children(what):
     total = 0
-    for process in (me, *me.children(recursive=True)):
+    for process in me.children(recursive=True):
         try:
             total += what(process)
-        except psutil.Error:
+        except (psutil.Error, OSError):
             pass
     return total
 
-def rss():
-    return tree(lambda process: process.memory_info().rss)
+def spent(process):
+    return sum(process.cpu_times()[:2])
 
-def cpu():
-    return tree(lambda process: sum(process.cpu_times()[:2]))
+def highest(process):
+    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+def forget(process):
+    # Lets Linux count the most memory from now on: a thread that looks again and again would cost as much as what it looks at.
+    Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+    return 0
 
 def measure(action):
-    highest, done = [rss()], threading.Event()
-    base = highest[0]
-    def look():
-        while not done.wait(0.02):
-            highest[0] = max(highest[0], rss())
-    watcher = threading.Thread(target=look)
-    spent, started = cpu(), time.perf_counter()
-    watcher.start()
+    children(forget), forget(me)
+    base = children(highest) + highest(me)
+    theirs, own, started = children(spent), time.process_time(), time.perf_counter()
     action()
-    seconds = time.perf_counter() - started
-    done.set()
-    watcher.join()
-    return {"seconds": seconds, "cpu": cpu() - spent, "memory": (highest[0] - base) / 2**20}
+    seconds, own = time.perf_counter() - started, time.process_time() - own
+    return {"seconds": seconds, "cpu": own + children(spent) - theirs, "memory": children(highest) + highest(me) - base}
 
 print(json.dumps("ready"), flush=True)
 for line in sys.stdin:
