@@ -437,6 +437,30 @@ def test_sigterm_keeps_the_media_that_wait(store):
     assert sum(row.get("image", {}).get("_type") == "image-file" for row in found.scan_history()) == 20
 
 
+def test_sigkill_takes_no_more_than_what_waits(store):
+    """Pictures that were logged a moment ago survive SIGKILL; of those logged right before it, the numbers beside them do."""
+    import subprocess
+    import sys
+
+    code = (
+        "import os, signal, time, numpy as np, runhaven\n"
+        "run = runhaven.init(project='p', id='killed')\n"
+        "for step in range(20): run.log({'image': runhaven.Image(np.random.rand(30, 30, 3))})\n"
+        "for _ in range(1000):\n"
+        "    time.sleep(0.02)\n"
+        "    if len(list(runhaven.Api().run('p/killed').scan_history())) == 20: break\n"
+        "for step in range(3): run.log({'image': runhaven.Image(np.random.rand(300, 300, 3)), 'loss': step})\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ, capture_output=True, text=True, check=False)
+    rows = list(runhaven.Api().run("p/killed").scan_history())
+
+    assert done.returncode == -9, done.stderr
+    assert [row["_step"] for row in rows] == list(range(23))
+    assert [row["image"]["_type"] for row in rows[:20]] == ["image-file"] * 20
+    assert [row["loss"] for row in rows[20:]] == [0, 1, 2]
+
+
 def test_an_error_while_waiting_never_reaches_training(monkeypatch):
     """Even a reference that cannot be written does not raise."""
     run = runhaven.init(project="p")
