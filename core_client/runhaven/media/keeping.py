@@ -136,13 +136,11 @@ class MediaKeeper:
         for key, value in values.items():
             try:
                 media = value if isinstance(value, Media) else _media(value)
-                if media.problem is None:
-                    weight += media.weight()
-                    found[key] = media
-                else:
-                    found[key] = self._refuse(key, value, media.problem)
+                weight += media.weight() if media.problem is None else 0
             except Exception as error:  # noqa: BLE001 - a bad value may fail in any way
                 found[key] = self._refuse(key, value, error)
+            else:
+                found[key] = media if media.problem is None else self._refuse(key, value, media.problem)
         waiting = self._taken_bytes - self._done_bytes
         if waiting and waiting + weight > MOST_WAITING_BYTES and not self._find_room(weight):
             return self._drop(found), 0

@@ -235,9 +235,10 @@ def test_a_bad_picture_is_a_placeholder_and_in_strict_mode_an_error(keep, make, 
     assert kept["image"]["message"]
     with (
         runhaven.init(project="p", settings={"strict": True}) as run,
-        pytest.raises(runhaven.UsageError, match=message),
+        pytest.raises(runhaven.UsageError, match=message) as raised,
     ):
         run.log({"image": make()})
+    assert str(raised.value).count("was not kept") == 1
 
 
 @pytest.mark.parametrize(
