@@ -9,7 +9,7 @@ import os
 import stat
 from io import FileIO
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from runhaven.artifacts.parallel import for_each
 from runhaven.platform.files import read_full, write_all
@@ -23,6 +23,18 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 20
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class Hash(Protocol):
+    """A hash that is being computed."""
+
+    def update(self, data: memoryview, /) -> None:
+        """Take in some bytes."""
+        ...
+
+    def hexdigest(self) -> str:
+        """Return it in hexadecimal."""
+        ...
 
 
 class Partial:
@@ -69,7 +81,9 @@ class Partial:
     def _open(self) -> Generator[FileIO]:
         """Open it, made if need be; a full disk gets its room back, what else goes wrong leaves it for the next one."""
         try:
-            if not stat.S_ISREG(self.path.lstat().st_mode):
+            status = self.path.lstat()
+            # What has another name too may be the store's own: a link that was made just before the process was killed.
+            if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
                 self.path.unlink()
         except FileNotFoundError:
             pass
@@ -83,7 +97,7 @@ class Partial:
             raise
 
     def copy(self, source: Path, sha256: str, count: Callable[[int], None]) -> bool:
-        """Make it a copy of a file, from where it ends; a beginning that is wrong is thrown away.
+        """Make it a copy of a file, from where it ends; a beginning that is wrong is written over.
 
         Args:
             source: The file.
@@ -100,8 +114,8 @@ class Partial:
             has_beginning = file.seek(0, os.SEEK_END) > 0
             is_right = self._complete(file, read, count) == sha256
             if not is_right and has_beginning:
-                file.truncate(0)
-                is_right = self._complete(file, read, count) == sha256
+                file.seek(0)
+                is_right = self._append(file, read, hashlib.sha256(), count) == sha256
         if not is_right:
             self.remove()
         return is_right
@@ -112,11 +126,17 @@ class Partial:
         file.seek(0)
         while size := file.readinto(buffer):
             whole.update(buffer[:size])
+        return self._append(file, read, whole, count)
+
+    def _append(self, file: FileIO, read: FileIO, whole: Hash, count: Callable[[int], None]) -> str:
+        """Copy all that lies beyond where a file stands, let it end there, and return the SHA-256 that comes of it."""
+        buffer = self._buffers.take(_BLOCK)
         count(read.seek(file.tell()))
         while size := read.readinto(buffer):
             whole.update(buffer[:size])
             write_all(file.fileno(), buffer[:size])
             count(size)
+        file.truncate()
         return whole.hexdigest()
 
     def join(

@@ -124,6 +124,23 @@ def test_a_changed_half_is_not_believed(logged, half, tmp_path, change):
     assert other.read_bytes() == b"mine"
 
 
+def test_a_link_to_the_store_is_no_half(logged, store, tmp_path, monkeypatch):
+    """Killed just after it linked a file to the store's own, a download leaves nothing that a later one would write to or hand out."""
+    entry = logged.get_entry("source.bin")
+    if entry.chunks or entry.ref:
+        pytest.skip("links are made of files that are one blob")
+    with monkeypatch.context() as context:
+        context.setattr(partial_module.Partial, "put_in_place", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            logged.download(tmp_path / "out", hard_links=True)
+    assert next((tmp_path / "out").iterdir()).stat().st_nlink == 2
+    logged.download(tmp_path / "out")
+    (tmp_path / "out" / "source.bin").write_bytes(b"mine")
+
+    logged.download(tmp_path / "again")
+    logged.verify(str(tmp_path / "again"))
+
+
 def test_two_downloads_at_once(logged, store, tmp_path):
     """Two processes that bring the same file into one folder both end well, and leave that file alone."""
     words = [sys.executable, "-c", DOWNLOAD, store, tmp_path / "out"]
