@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TRANSFORMERS = """
-import json, sys, torch
+import json, os, sys, torch
 from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback, TrainingArguments
 
 word = sys.argv[1]
@@ -50,7 +50,8 @@ found = [
     (f"eval/{key[5:]}" if key.startswith("eval_") else f"train/{key}", row["step"], value)
     for row in trainer.state.log_history if "train_runtime" not in row for key, value in row.items() if key != "step"
 ]
-json.dump(found, open("record.json", "w"))
+if os.environ.get("RANK", "0") == "0":
+    json.dump(found, open("record.json", "w"))
 """
 
 KERAS = """
@@ -117,7 +118,7 @@ json.dump(found, open("record.json", "w"))
 """
 
 CASES = [
-    *(("transformers", TRANSFORMERS, word) for word in ("plain", "none", "runhaven", "added")),
+    *(("transformers", TRANSFORMERS, word) for word in ("plain", "none", "runhaven", "added", "ranks")),
     *(("keras", KERAS, word) for word in ("plain", "list", "keras's", "added")),
     *(("accelerate", ACCELERATE, word) for word in ("plain", "unprepared", "added")),
     *(("ultralytics", ULTRALYTICS, word) for word in ("plain", "shell", "added")),
@@ -135,9 +136,12 @@ def launch(folder: Path, name: str, text: str, word: str) -> subprocess.Complete
 
         shapes.forbid_downloads()
         words += [str(shapes.write(folder / "shapes", "detect")), str(shapes.write_model(folder, "detect"))]
-    shell = ["--", "sh", "-c", '"$@"; exit $?', "sh", sys.executable] if word == "shell" else []
+    before = {
+        "shell": ["--", "sh", "-c", '"$@"; exit $?', "sh", sys.executable],
+        "ranks": ["--", sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"],
+    }.get(word, [])
     return subprocess.run(
-        [sys.executable, "-m", "runhaven_cli.app", "run", *shell, *words],
+        [sys.executable, "-m", "runhaven_cli.app", "run", *before, *words],
         cwd=folder, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
