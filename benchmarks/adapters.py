@@ -6,6 +6,8 @@
 Each figure is a slope: the CPU time of a short training is taken off that of a long one, of all threads and children, the logger's
 end included, so that starts cancel. A row is logged at each step. "nothing" is the same training without a logger, and is taken
 off the others' of the same round. A framework's loggers take turns in one process; medians over rounds, and the least and the most.
+On a machine with other work that difference of two long trainings is coarse. The last column is finer and says less: what the
+thread that trains spends inside the logger's own methods, without the threads and processes that a logger has beside it.
 
 A section is a function `train_<section>(logger, folder, steps)`, its loggers, the framework's cheapest first, and the lengths of
 its trainings. Keras's own loggers write once an epoch: in "keras" a step is an epoch of one batch. Of batches, in
@@ -27,9 +29,12 @@ import time
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from log_call import family_cpu_s
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Section(NamedTuple):
@@ -46,6 +51,36 @@ SECTIONS = {
     "keras": Section(("nothing", "csv", "runhaven"), 100, 1100),
     "keras_batches": Section(("nothing", "csv row", "runhaven")),
 }
+
+
+class Watch:
+    """Adds up what the thread that trains spends inside the methods of loggers; one that calls another counts once."""
+
+    def __init__(self) -> None:
+        self.spent_ns = 0
+        self._is_inside = False
+
+    def attend(self, logger: Any) -> Any:
+        for name in dir(type(logger)):
+            if name.startswith("on_") or name in ("log_metrics", "save"):
+                setattr(logger, name, self._timed(getattr(logger, name)))
+        return logger
+
+    def _timed(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if self._is_inside:
+                return method(*args, **kwargs)
+            self._is_inside, begun = True, time.thread_time_ns()
+            try:
+                return method(*args, **kwargs)
+            finally:
+                self._is_inside = False
+                self.spent_ns += time.thread_time_ns() - begun
+
+        return call
+
+
+watch = Watch()
 
 
 def train_lightning(logger: str, folder: str, steps: int) -> None:
@@ -78,9 +113,10 @@ def train_lightning(logger: str, folder: str, steps: int) -> None:
         "tensorboard": lambda: loggers.TensorBoardLogger(folder),
         "wandb": lambda: loggers.WandbLogger(save_dir=folder, offline=True),
     }
+    made: Any = makers[logger]()
     data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.randn(steps, 4)), batch_size=1)
     pl.Trainer(
-        max_epochs=1, logger=makers[logger](), log_every_n_steps=1, accelerator="cpu", enable_progress_bar=False,
+        max_epochs=1, logger=watch.attend(made) if made else made, log_every_n_steps=1, accelerator="cpu", enable_progress_bar=False,
         enable_model_summary=False, enable_checkpointing=False, default_root_dir=folder,
     ).fit(Model(), data)  # fmt: skip
 
@@ -105,6 +141,9 @@ def train_transformers(logger: str, folder: str, steps: int) -> None:
     trainer = Trainer(Model(), arguments, train_dataset=[{"x": torch.ones(4), "labels": torch.ones(1)}] * steps)
     if logger != "printer":
         trainer.remove_callback(PrinterCallback)
+    for each in trainer.callback_handler.callbacks:
+        if type(each).__name__.lower() == f"{logger}callback":
+            watch.attend(each)
     trainer.train()
 
 
@@ -129,7 +168,7 @@ def train_keras(logger: str, folder: str, steps: int) -> None:
         "runhaven": lambda: [RunhavenMetricsLogger(project="bench", dir=folder)],
     }
     x = np.ones((1, 4), "float32")
-    keras_model().fit(x, x[:, :1], epochs=steps, verbose=0, callbacks=makers[logger]())
+    keras_model().fit(x, x[:, :1], epochs=steps, verbose=0, callbacks=[*map(watch.attend, makers[logger]())])
 
 
 def train_keras_batches(logger: str, folder: str, steps: int) -> None:
@@ -151,7 +190,7 @@ def train_keras_batches(logger: str, folder: str, steps: int) -> None:
             "runhaven": lambda: [RunhavenMetricsLogger("batch", project="bench", dir=folder)],
         }
         x = np.ones((steps, 4), "float32")
-        keras_model().fit(x, x[:, :1], batch_size=1, verbose=0, callbacks=makers[logger]())
+        keras_model().fit(x, x[:, :1], batch_size=1, verbose=0, callbacks=[*map(watch.attend, makers[logger]())])
 
 
 def finish(logger: str) -> None:
@@ -159,22 +198,24 @@ def finish(logger: str) -> None:
         __import__(logger).finish()
 
 
-def spent_s(section: str, logger: str, steps: int) -> float:
+def spent_us(section: str, logger: str, steps: int) -> tuple[float, float]:
+    """Return what a training costs in CPU, and of that what its thread spends inside the logger's methods."""
     with tempfile.TemporaryDirectory() as folder:
-        before = family_cpu_s()
+        before, watch.spent_ns = family_cpu_s(), 0
         globals()[f"train_{section}"](logger, folder, steps)
+        within = watch.spent_ns
         finish(logger)
-        return family_cpu_s() - before
+        return (family_cpu_s() - before) * 1e6, within / 1e3
 
 
-def measure(section: str, rounds: int) -> dict[str, list[float]]:
-    """Return for each logger the CPU microseconds that a step costs, in each round; those that cannot be had are left out."""
+def measure(section: str, rounds: int) -> dict[str, list[tuple[float, ...]]]:
+    """Return for each logger what `spent_us` says of a step, in each round; those that cannot be had are left out."""
     warnings.simplefilter("ignore")
     loggers, short, long = SECTIONS[section]
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[tuple[float, ...]]] = {}
     for logger in loggers:
         try:
-            spent_s(section, logger, 20)
+            spent_us(section, logger, 20)
         except ImportError:
             continue
         found[logger] = []
@@ -182,13 +223,12 @@ def measure(section: str, rounds: int) -> dict[str, list[float]]:
         # What a process has done before makes it slower, and must not always meet the same logger.
         names = list(found)
         for logger in names[at % len(names) :] + names[: at % len(names)]:
-            found[logger].append(
-                (spent_s(section, logger, long) - spent_s(section, logger, short)) / (long - short) * 1e6
-            )
+            pairs = zip(spent_us(section, logger, long), spent_us(section, logger, short), strict=True)
+            found[logger].append(tuple((more - less) / (long - short) for more, less in pairs))
     return found
 
 
-def measure_apart(section: str, rounds: int) -> dict[str, list[float]]:
+def measure_apart(section: str, rounds: int) -> dict[str, list[tuple[float, float]]]:
     """Measure in a process of its own, whose output is nobody's."""
     with tempfile.TemporaryDirectory() as home:
         quiet = {"RUNHAVEN_SILENT": "1", "WANDB_SILENT": "true", "WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"}
@@ -203,15 +243,16 @@ def measure_apart(section: str, rounds: int) -> dict[str, list[float]]:
 def show(section: str, rounds: int) -> None:
     started = time.perf_counter()
     found = measure_apart(section, rounds)
-    floor = found.pop("nothing")
+    floor = [whole for whole, _ in found.pop("nothing")]
     print(f"{section}: CPU per step, us; without a logger {statistics.median(floor):.0f}")
     for logger in SECTIONS[section].loggers[1:]:
         if logger not in found:
             print(f"  {logger:12} is not installed")
             continue
-        values = found[logger]
-        added = [value - nothing for value, nothing in zip(values, floor, strict=True)]
-        print(f"  {logger:12} adds {statistics.median(added):7.1f}   ({min(added):.1f} to {max(added):.1f})")
+        added = [whole - nothing for (whole, _), nothing in zip(found[logger], floor, strict=True)]
+        within = statistics.median(within for _, within in found[logger])
+        spread = f"({min(added):.1f} to {max(added):.1f})"
+        print(f"  {logger:12} adds {statistics.median(added):7.1f}   {spread:20} within its methods {within:7.1f}")
     print(f"  {rounds} rounds in {time.perf_counter() - started:.0f} s", flush=True)
 
 
