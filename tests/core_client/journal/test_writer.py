@@ -174,9 +174,9 @@ def test_a_writer_that_nobody_serves_blocks_once_and_briefly(ledger: Callable[..
         book.writer.exclusively(book.writer.put_row, layouts[0], step, 0, [text])
         waits.append(time.perf_counter() - start)
 
-    # It waits for room once; the upper bound only tells a pause from a hang, also on a busy machine.
-    assert 0.04 < max(waits) < 2
-    assert sum(wait > 0.02 for wait in waits) < 4
+    # It waits for room once. Were it to wait for each row that finds none, that would take minutes, on an idle machine too.
+    assert max(waits) > 0.04
+    assert sum(waits) < 20
     kept = sum(len(record.body) for record in book.writer._waiting)
     assert 30 << 20 < kept < 34 << 20
     assert book.writer.trouble.lost == 4000 - len(book.writer._waiting) - 1
