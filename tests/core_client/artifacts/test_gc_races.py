@@ -21,13 +21,13 @@ from runhaven.store.layout import Store
 DAY_S = 86400.0
 
 COLLECT = """
-import sys, time
+import os, sys
 from pathlib import Path
 from runhaven.api import collecting
 from runhaven.store.layout import Store
-store, count = Store(Path(sys.argv[1])), 0
+store, count, parent = Store(Path(sys.argv[1])), 0, os.getppid()
 print("ready", flush=True)
-while not Path(sys.argv[2]).exists():
+while not Path(sys.argv[2]).exists() and os.getppid() == parent:
     waste = collecting.find(store, spared_s=20)
     assert not waste.stays, waste.stays
     count += collecting.collect(store, waste, spared_s=20) > 0

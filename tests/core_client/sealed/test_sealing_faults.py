@@ -89,9 +89,9 @@ def test_many_sealers_of_a_running_run(tmp_path):
     directory = next(iter(runhaven.Api().runs())).directory
     stop = tmp_path / "stop"
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom runhaven.sealed.seal import seal\n"
-        "from runhaven.store.directory import RunDirectory\n"
-        "while not Path(sys.argv[2]).exists():\n    seal(RunDirectory(Path(sys.argv[1])))\n"
+        "import os, sys\nfrom pathlib import Path\nfrom runhaven.sealed.seal import seal\n"
+        "from runhaven.store.directory import RunDirectory\nparent = os.getppid()\n"
+        "while not Path(sys.argv[2]).exists() and os.getppid() == parent:\n    seal(RunDirectory(Path(sys.argv[1])))\n"
     )
     sealers = [subprocess.Popen([sys.executable, "-c", code, str(directory.path), str(stop)]) for _ in range(6)]
     deadline = time.monotonic() + 60
@@ -118,8 +118,8 @@ def test_many_sealers_of_a_running_run(tmp_path):
 def test_a_directory_copied_while_it_is_written_and_sealed(tmp_path):
     """`cp -r`, while another process logs, gives a beginning of the rows; should a fold pass it by, the gap is told."""
     code = (
-        "import runhaven, sys, time\nfrom pathlib import Path\nrun = runhaven.init(project='p', id='abc')\nstep = 0\n"
-        "while not Path(sys.argv[1]).exists():\n    run.log({'i': step})\n    step += 1\n    time.sleep(0.0001)\n"
+        "import os, runhaven, sys, time\nfrom pathlib import Path\nrun = runhaven.init(project='p', id='abc')\nstep, parent = 0, os.getppid()\n"
+        "while not Path(sys.argv[1]).exists() and os.getppid() == parent:\n    run.log({'i': step})\n    step += 1\n    time.sleep(0.0001)\n"
         "run.finish()\nprint(step)\n"
     )
     stop = tmp_path / "stop"
