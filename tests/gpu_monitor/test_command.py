@@ -142,7 +142,7 @@ def test_the_benchmark_of_the_monitor_runs(library):
 
 def test_the_benchmark_for_gpus_runs(library):
     """Over the stand-in it times every function and field value and finds out what may be read; without a GPU it says so."""
-    text = f"import runpy, sys; sys.path.insert(0, {str(HERE)!r}); from fake_gpu import *; fake = FakeDriver({str(library)!r}); fake.be_h100(); "
+    text = f"import runpy, sys; sys.path[:0] = {[str(HERE), str(BENCHMARKS)]!r}; from fake_gpu import *; fake = FakeDriver({str(library)!r}); fake.be_h100(); "
     text += f"sys.argv = ['gpu.py', 'nvml']; runpy.run_path({str(BENCHMARKS / 'gpu.py')!r}, run_name='__main__')"
     measured, bare = (
         subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=120, check=False)
