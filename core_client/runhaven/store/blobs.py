@@ -221,13 +221,24 @@ class Blobs:
         grave = _grave(place)
         try:
             os.replace(place, grave)
-            is_wanted = os.stat(grave).st_mtime >= before_s
+            judged = os.stat(grave)
         except FileNotFoundError:
             return False
+        is_wanted = judged.st_mtime >= before_s
         if is_wanted:
             self._bring_back(place)
-        _remove(grave)
+        self._remove_judged(place, judged)
         return not is_wanted
+
+    def _remove_judged(self, place: str, judged: os.stat_result) -> None:
+        """Delete what was judged, and nothing else that another collector has put in its place by now."""
+        last = f"{_grave(place)}.{secrets.token_hex(8)}"
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(_grave(place), last)
+            if not os.path.samestat(os.stat(last), judged):
+                with contextlib.suppress(FileExistsError):
+                    os.link(last, place)
+            os.unlink(last)
 
     def _bring_back(self, place: str) -> bool:
         """Give a blob its name again; False if it is not there any more."""

@@ -63,10 +63,10 @@ def test_what_is_wanted_while_it_is_deleted_stays(blobs, dying, monkeypatch, mom
     wanted = []
 
     def at_the_moment(path, target):
-        if moment == "before":
+        if moment == "before" and not wanted:
             wanted.append(blobs.touch(dying))
         done = replace(path, target)
-        if moment == "after":
+        if moment == "after" and not wanted:
             wanted.append(blobs.touch(dying))
         return done
 
@@ -76,6 +76,26 @@ def test_what_is_wanted_while_it_is_deleted_stays(blobs, dying, monkeypatch, mom
     assert wanted == [True]
     assert blobs.path(dying.sha256).read_bytes() == b"x" * 1000
     assert not list(blobs.path(dying.sha256).parent.glob(f"{GRAVE}*"))
+
+
+def test_two_collections_take_only_what_they_judged(blobs, dying, monkeypatch):
+    """What a writer wrote anew, and a second collection put where the first is about to delete, is not deleted with it."""
+    stat = os.stat
+    place, grave = blobs.path(dying.sha256), blobs.path(dying.sha256).with_name(GRAVE + dying.sha256)
+
+    def meanwhile(path, **options):
+        found = stat(path, **options)
+        if str(path) == str(grave):
+            monkeypatch.setattr(os, "stat", stat)
+            place.write_bytes(b"x" * 1000)
+            place.rename(grave)
+        return found
+
+    monkeypatch.setattr(os, "stat", meanwhile)
+
+    assert blobs.bury(dying.sha256, time.time() - DAY_S)
+    assert place.read_bytes() == b"x" * 1000
+    assert list(place.parent.iterdir()) == [place]
 
 
 def test_a_killed_collection_loses_nothing(run, store, blobs, folder):
