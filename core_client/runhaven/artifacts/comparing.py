@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from runhaven.artifacts import reference, revision
 from runhaven.artifacts.hashing import digest_of
+from runhaven.artifacts.parallel import THREADS
 from runhaven.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def changes_of(manifest: Manifest, *, is_remote_too: bool = False) -> list[Chang
     entries = [entry for entry in manifest.entries.values() if entry.ref is not None]
     if not is_remote_too:
         entries = [entry for entry in entries if reference.is_local(entry)]
-    with ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 1))) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         reasons = list(pool.map(_reason, entries))
     return [
         Change(entry.path, entry.ref_target(), reason, revision.describe(entry.extra))
