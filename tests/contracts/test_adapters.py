@@ -11,7 +11,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from contracts.case import ADAPTERS, AdapterCase, Point, case_of
+from contracts.case import ADAPTERS, AdapterCase, case_of
+from contracts.reading import points, the_run
 
 import runhaven
 from runhaven._run import Run
@@ -30,20 +31,6 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def case(name: str) -> AdapterCase:
     return case_of(name)
-
-
-def points(run: runhaven.api.Run) -> list[Point]:
-    return [
-        (key, row["_step"], float(value))
-        for row in run.scan_history()
-        for key, value in row.items()
-        if not key.startswith("_")
-    ]
-
-
-def the_run() -> runhaven.api.Run:
-    (run,) = runhaven.Api().runs("p")
-    return run
 
 
 class BoomError(Exception):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from contracts.reading import the_run
 
 import runhaven
 from runhaven._run import Run
@@ -25,11 +26,6 @@ from runhaven_integrations.accelerate import RunhavenTracker, WandBTracker  # no
 has_registry = pytest.mark.skipif(
     not hasattr(accelerate.tracking, "register_tracker_class"), reason="this version has no registry of trackers"
 )
-
-
-def the_run(project: str = "p") -> runhaven.api.Run:
-    (run,) = runhaven.Api().runs(project)
-    return run
 
 
 def train(accelerator: Any, steps: int = 3, *, first: int = 0) -> None:

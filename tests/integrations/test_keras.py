@@ -17,6 +17,7 @@ import runhaven
 keras = pytest.importorskip("keras")
 
 from contracts.adapters.keras import BATCHES, Recorder, data, history_points, model  # noqa: E402 - after the check
+from contracts.reading import points, the_run  # noqa: E402 - after the check
 
 from runhaven_integrations.keras import (  # noqa: E402
     RunhavenCallback,
@@ -26,20 +27,6 @@ from runhaven_integrations.keras import (  # noqa: E402
 )
 
 TESTS = Path(__file__).parents[1]
-
-
-def the_run(project: str = "p") -> runhaven.api.Run:
-    (run,) = runhaven.Api().runs(project)
-    return run
-
-
-def points(run: runhaven.api.Run) -> list[tuple[str, int, float]]:
-    return [
-        (key, row["_step"], float(value))
-        for row in run.scan_history()
-        for key, value in row.items()
-        if not key.startswith("_") and isinstance(value, int | float)
-    ]
 
 
 def fit(made: Any, *callbacks: Any, epochs: int = 2, **options: Any) -> Any:
@@ -439,7 +426,7 @@ def test_the_jax_backend(tmp_path):
     done = in_a_process(str(script), str(tmp_path), KERAS_BACKEND="jax")
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.splitlines()[-1])
-    found = points(the_run())
+    found = points(the_run(), media="parameters/")
     tests = {point for point in found if point[0].startswith("test_")}
 
     assert told["backend"] == "jax"

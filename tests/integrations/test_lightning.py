@@ -21,25 +21,12 @@ from runhaven.journal.record import Event
 lightning = pytest.importorskip("lightning.pytorch")
 
 from contracts.adapters.lightning import Model, loader, points_of, trainer  # noqa: E402 - after the check
+from contracts.reading import points, the_run  # noqa: E402 - after the check
 from lightning.pytorch.callbacks import DeviceStatsMonitor, EarlyStopping, LearningRateMonitor, ModelCheckpoint  # noqa: E402
 from lightning.pytorch.cli import LightningCLI  # noqa: E402
 from lightning.pytorch.loggers import CSVLogger, WandbLogger  # noqa: E402
 
 from runhaven_integrations.lightning import RunhavenLogger  # noqa: E402
-
-
-def the_run() -> runhaven.api.Run:
-    (run,) = runhaven.Api().runs("p")
-    return run
-
-
-def points(run: runhaven.api.Run) -> list[tuple[str, int, float]]:
-    return [
-        (key, row["_step"], float(value))
-        for row in run.scan_history()
-        for key, value in row.items()
-        if not key.startswith("_")
-    ]
 
 
 def test_curves_equal_those_of_lightnings_own_logger(tmp_path):

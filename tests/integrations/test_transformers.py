@@ -18,6 +18,7 @@ import runhaven
 transformers = pytest.importorskip("transformers")
 
 from contracts.adapters.transformers import arguments, dataset, model, points_of  # noqa: E402 - after the check
+from contracts.reading import points, the_run  # noqa: E402 - after the check
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast, Trainer  # noqa: E402
 
 from runhaven_integrations.transformers import RunhavenCallback, WandbCallback  # noqa: E402
@@ -33,20 +34,6 @@ def trainer(folder: Path, *callbacks: Any, **options: Any) -> Any:
         made.setdefault("model", model())
     made.setdefault("eval_dataset", dataset(4))
     return Trainer(args=arguments(folder, **options), train_dataset=dataset(), callbacks=list(callbacks), **made)
-
-
-def the_run(project: str = "p") -> runhaven.api.Run:
-    (run,) = runhaven.Api().runs(project)
-    return run
-
-
-def points(run: runhaven.api.Run) -> list[tuple[str, int, float]]:
-    return [
-        (key, row["_step"], float(value))
-        for row in run.scan_history()
-        for key, value in row.items()
-        if not key.startswith("_") and isinstance(value, int | float)
-    ]
 
 
 def test_curves_equal_trainer_state_however_it_is_evaluated(tmp_path):

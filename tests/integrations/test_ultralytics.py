@@ -23,6 +23,7 @@ shapes.forbid_downloads()
 pytest.importorskip("ultralytics")
 
 from contracts.adapters.ultralytics import SETTINGS as TINY  # noqa: E402 - after the check
+from contracts.reading import the_run  # noqa: E402 - after the check
 from ultralytics import YOLO  # noqa: E402
 from ultralytics import utils as ultralytics_utils  # noqa: E402
 
@@ -51,11 +52,6 @@ def train(model: Any, folder: Path, **settings: Any) -> Any:
     data = shapes.write(folder / "data", model.task)
     model.train(**(SETTINGS | {"data": str(data), "project": str(folder / "runs"), "epochs": 2} | settings))
     return model.trainer
-
-
-def the_run() -> runhaven.api.Run:
-    (run,) = runhaven.Api().runs("p")
-    return run
 
 
 def rows(run: runhaven.api.Run) -> list[dict[str, Any]]:
