@@ -2,7 +2,7 @@
 
 import type { LiveRun } from './types';
 
-export interface Change {
+interface Change {
   /** Runs that moved; null when it is not known which. */
   runs: LiveRun[] | null;
   projects: boolean;
@@ -30,10 +30,19 @@ const CALM_MS = 500;
 
 /** Calls back when something moved in a project; a burst of changes is one call, by default at most two a second. */
 export function onProjectChange(entity: string, project: string, callback: () => void, calmMs = CALM_MS): () => void {
+  const isOurs = (run: LiveRun) => run.entity === entity && run.project === project;
+  return onCalmChange(({ runs, projects }) => runs === null || projects || runs.some(isOurs), callback, calmMs);
+}
+
+/** Calls back when a run moved, at most twice a second. */
+export function onRunChange(ulid: string, callback: () => void): () => void {
+  return onCalmChange(({ runs }) => runs === null || runs.some((run) => run.ulid === ulid), callback, CALM_MS);
+}
+
+function onCalmChange(concerns: (change: Change) => boolean, callback: () => void, calmMs: number): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const stop = onChange(({ runs, projects }) => {
-    const isOurs = runs === null || projects || runs.some((run) => run.entity === entity && run.project === project);
-    if (!isOurs || timer) return;
+  const stop = onChange((change) => {
+    if (timer || !concerns(change)) return;
     timer = setTimeout(() => {
       timer = undefined;
       callback();
