@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import mmap
+import sys
+import threading
 from importlib.util import find_spec
+from io import FileIO
+from queue import LifoQueue
 from typing import TYPE_CHECKING
+
+from runhaven.platform.files import read_full
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 LARGE = 8 << 20
 """A file of so many bytes or more is cut into chunks."""
 SMALLEST, AVERAGE, GREATEST = 256 << 10, 1 << 20, 4 << 20
+_STEP = 4 << 20
+_WINDOWS = 4
 
 
 def can_cut() -> bool:
@@ -42,3 +53,93 @@ class Cutter:
                 return
             yield window[start:end]
             start = end
+
+
+class Chunk:
+    """A chunk in the memory of a window, which is used again once nobody is in a `with` of a chunk of it any more."""
+
+    def __init__(self, windows: Windows, window: _Window, data: memoryview) -> None:
+        """Hold the window."""
+        self._windows = windows
+        self._window = windows.hold(window)
+        self._data = data
+
+    def __enter__(self) -> memoryview:
+        """Return its bytes."""
+        return self._data
+
+    def __exit__(self, *_: object) -> None:
+        """Give it back: from now on its bytes are others."""
+        self._windows.release(self._window)
+
+
+class Windows:
+    """A few stretches of memory that files are read through, be they of any size."""
+
+    def __init__(self) -> None:
+        """Take no memory yet."""
+        # The one that was used last comes first: of memory that was never touched the system has to make each page.
+        self._free: LifoQueue[_Window] = LifoQueue()
+        self._left = _WINDOWS
+        self._lock = threading.Lock()
+
+    def chunks(self, path: Path) -> Iterator[Chunk]:
+        """Go through the chunks of a file, read as they are asked for; each must be entered, or all stops in the end.
+
+        Raises:
+            OSError: If it cannot be read.
+        """
+        cutter, is_last = Cutter(), False
+        window, rest = None, memoryview(b"")
+        with FileIO(path) as file:
+            while not is_last:
+                before, window = window, self._take()
+                window.memory[: len(rest)] = rest
+                if before is not None:
+                    self.release(before)
+                count = read_full(file, window.memory[len(rest) : len(rest) + _STEP])
+                held, is_last = window.memory[: len(rest) + count], count < _STEP
+                used = 0
+                for data in cutter.cut(held, is_last=is_last):
+                    yield Chunk(self, window, data)
+                    used += len(data)
+                rest = held[used:]
+        if window is not None:
+            self.release(window)
+
+    def _take(self) -> _Window:
+        if self._left and self._free.empty():
+            self._left -= 1
+            return self.hold(_Window())
+        return self.hold(self._free.get())
+
+    def hold(self, window: _Window) -> _Window:
+        """Keep a window from being used again."""
+        with self._lock:
+            window.users += 1
+        return window
+
+    def release(self, window: _Window) -> None:
+        """Let a window be used again, if nobody else holds it."""
+        with self._lock:
+            window.users -= 1
+            is_free = not window.users
+        if is_free:
+            self._free.put(window)
+
+
+class _Window:
+    def __init__(self) -> None:
+        self.memory = memoryview(_pages(GREATEST + _STEP))
+        self.users = 0
+
+
+def _pages(size: int) -> mmap.mmap:
+    """Return memory that nobody shares, in huge pages where the system has them: small ones cost as much to make as what they hold to hash."""
+    if sys.platform == "win32":
+        return mmap.mmap(-1, size)
+    pages = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            pages.madvise(mmap.MADV_HUGEPAGE)
+    return pages

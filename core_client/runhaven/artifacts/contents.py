@@ -83,8 +83,8 @@ class Contents(ABC):
         sized = [(path, path.stat().st_size) for path in files.values()]
         progress = Progress(f"storing {self.name}", sum(size for _, size in sized))
         try:
-            with progress, Storing(Blobs(self._kept_in), progress) as storing:
-                contents = storing.put_all(sized)
+            with progress:
+                contents = Storing(Blobs(self._kept_in), progress).put_all(sized)
         except OSError as error:
             if error.filename is not None and str(error.filename) in map(str, files.values()):
                 raise
@@ -92,7 +92,7 @@ class Contents(ABC):
             return [Entry(path=path, digest="", owner=self._as_artifact) for path in files]
         found: list[Entry] = []
         for (path, source), content in zip(files.items(), contents, strict=True):
-            entry = Entry(path=path, digest=content.sha256, size=content.size, chunks=content.chunks)
+            entry = Entry(path=path, digest=content.digest, size=content.size, chunks=content.chunks)
             entry.owner = self._as_artifact
             if notes_origin:
                 entry.local_path = str(source.absolute())

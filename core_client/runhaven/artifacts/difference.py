@@ -56,7 +56,7 @@ def compare(
     """Return how a manifest differs from another one, sorted by path."""
     old, new = before.entries, after.entries
     both = sorted(old.keys() & new.keys())
-    changed = [(old[path], new[path]) for path in both if old[path].digest != new[path].digest]
+    changed = [(old[path], new[path]) for path in both if old[path].content != new[path].content]
     had = set(before.blobs())
     was, now = metadata
     keys = sorted(was.keys() | now.keys())

@@ -12,7 +12,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from runhaven.artifacts import reference
-from runhaven.artifacts.hashing import digest_of
+from runhaven.artifacts.hashing import digest_of, is_made_of
 from runhaven.artifacts.manifest import Manifest
 from runhaven.artifacts.names import target_in
 from runhaven.artifacts.parallel import Buffers, for_each
@@ -63,9 +63,8 @@ class Fetching:
         for entry in entries:
             if entry.chunks:
                 self.fetch(entry)
-        for_each(
-            (entry for entry in entries if not entry.chunks), lambda entry: self.fetch(entry, allow_missing_references)
-        )
+        others = [entry for entry in entries if not entry.chunks]
+        for_each(others, lambda entry: self.fetch(entry, allow_missing_references))
         self._check_twins(entries)
 
     def _check_twins(self, entries: list[Entry]) -> None:
@@ -74,7 +73,7 @@ class Fetching:
         for entry in entries:
             alike.setdefault(unicodedata.normalize("NFC", entry.path).casefold(), []).append(entry)
         for twins in alike.values():
-            if len({entry.digest for entry in twins}) > 1:
+            if len({entry.content for entry in twins}) > 1:
                 lost = [
                     one.path for one in twins if one.ref is None and not self._is_right(self._folder / one.path, one)
                 ]
@@ -118,8 +117,11 @@ class Fetching:
             return False
         if entry.size is not None and status.st_size != entry.size:
             return False
-        is_known = entry.ref is None or reference.is_checksum(entry)
-        return is_known and stat.S_ISREG(status.st_mode) and digest_of(target) == entry.digest
+        if not stat.S_ISREG(status.st_mode) or not (entry.ref is None or reference.is_checksum(entry)):
+            return False
+        if entry.chunks:
+            return is_made_of(target, entry.chunks, self._buffers)
+        return digest_of(target) == entry.digest
 
     def _follow(self, entry: Entry, partial: Partial) -> None:
         """Bring what a reference leads to; where only its host can tell what is right, from the beginning."""

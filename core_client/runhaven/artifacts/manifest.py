@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from runhaven.artifacts.hashing import digest_of_chunks
 from runhaven.artifacts.names import check_path
 from runhaven.errors import NotFoundError, StoreError, UsageError
 from runhaven.store.blobs import Blob
@@ -26,9 +27,9 @@ class Entry:
 
     Attributes:
         path: Its path within the artifact.
-        digest: SHA-256 of its bytes; of a remote file what its host calls it by, or its URI.
+        digest: SHA-256 of its bytes; of a file in chunks, of their list; of a remote file what its host calls it by, or its URI.
         size: Its bytes; None where nobody knows.
-        chunks: The blobs that it consists of; a file without is one blob, named by its digest.
+        chunks: The blobs that it consists of, two or more; a file without is one blob, named by its digest.
         ref: The URI of a file that lies elsewhere.
         extra: More about it, such as what kind of object it stands for.
         local_path: Where it came from, while the artifact is a draft.
@@ -56,15 +57,25 @@ class Entry:
             return ()
         return self.chunks or (Blob(self.digest, self.size or 0),)
 
+    @property
+    def content(self) -> str:
+        """Its digest, and what kind of one that is where it is not the SHA-256 of the bytes: equal content, equal text.
+
+        Somebody could write a small file of the very bytes that the digest of a file in chunks is made from.
+        """
+        return f"chunks {self.digest}" if self.chunks else self.digest
+
     def to_json(self) -> dict[str, Any]:
         """Return it as the manifest holds it."""
-        data: dict[str, Any] = {"digest": self.digest}
+        data: dict[str, Any] = {}
+        if self.ref is not None:
+            data |= {"ref": self.ref, "digest": self.digest}
+        elif self.chunks:
+            data["chunks"] = [list(chunk) for chunk in self.chunks]
+        else:
+            data["sha256"] = self.digest
         if self.size is not None:
             data["size"] = self.size
-        if self.chunks:
-            data["chunks"] = [list(chunk) for chunk in self.chunks]
-        if self.ref is not None:
-            data["ref"] = self.ref
         if self.extra:
             data["extra"] = self.extra
         return data
@@ -125,7 +136,7 @@ class Manifest:
             UsageError: If there is another file of that name, or a folder.
         """
         before = self.entries.get(entry.path)
-        if before is not None and not replaces and before.digest != entry.digest:
+        if before is not None and not replaces and before.content != entry.content:
             message = f"the artifact has another file {entry.path!r} already; pass overwrite=True to put this one in its place."
             raise UsageError(message)
         above = entry.path.split("/")
@@ -163,10 +174,10 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the sorted paths and digests: equal content, equal digest."""
+        """SHA-256 over the sorted paths and contents: equal content, equal digest."""
         whole = hashlib.sha256(b"runhaven artifact 1\n")
         for path in sorted(self.entries):
-            whole.update(f"{path}\0{self.entries[path].digest}\n".encode("utf-8", "surrogatepass"))
+            whole.update(f"{path}\0{self.entries[path].content}\n".encode("utf-8", "surrogatepass"))
         return whole.hexdigest()
 
     @property
@@ -210,9 +221,14 @@ def _read_entry(path: str, fields: dict[str, Any], owner: Artifact | None) -> En
         message = f"the path {path!r} is not in its plain form"
         raise ValueError(message)
     size = fields.get("size")
-    chunks = tuple(Blob(_check_sha256(sha256), int(length)) for sha256, length in fields.get("chunks", ()))
     ref = fields.get("ref")
-    digest = str(fields["digest"]) if ref is not None else _check_sha256(fields["digest"])
+    chunks = tuple(_read_chunk(*chunk) for chunk in fields.get("chunks", ()))
+    if ref is not None:
+        digest = str(fields["digest"])
+    elif chunks:
+        digest = digest_of_chunks(chunks)
+    else:
+        digest = _check_sha256(fields["sha256"])
     if chunks and sum(chunk.size for chunk in chunks) != size:
         message = f"the chunks of {path!r} do not add up to its size"
         raise ValueError(message)
@@ -225,6 +241,13 @@ def _read_entry(path: str, fields: dict[str, Any], owner: Artifact | None) -> En
         extra=dict(fields.get("extra", {})),
         owner=owner,
     )
+
+
+def _read_chunk(sha256: object, size: object) -> Blob:
+    if type(size) is not int or not 0 < size < 1 << 63:
+        message = f"a chunk cannot have {size!r} bytes"
+        raise ValueError(message)
+    return Blob(_check_sha256(sha256), size)
 
 
 def _check_sha256(text: object) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from operator import length_hint
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Self
 
 Item = TypeVar("Item")
 
@@ -21,22 +23,19 @@ def for_each(items: Iterable[Item], work: Callable[[Item], object]) -> None:
     """Do something to each item; when one fails, no other is begun, and its error is raised.
 
     The calling thread works too, and each takes one item after the other: a task for each would cost more than a small file.
+    Items may be made as they are asked for, which one thread does at a time.
     """
-    waiting = deque(items)
+    shared = _Shared(items)
 
     def take() -> None:
         try:
-            while True:
-                try:
-                    item = waiting.popleft()
-                except IndexError:
-                    return
+            for item in shared:
                 work(item)
         finally:
             # Empty already, unless something went wrong.
-            waiting.clear()
+            shared.close()
 
-    others = min(THREADS, len(waiting)) - 1
+    others = min(THREADS, length_hint(items, THREADS)) - 1
     if others < 1:
         take()
         return
@@ -45,6 +44,28 @@ def for_each(items: Iterable[Item], work: Callable[[Item], object]) -> None:
         take()
         for future in futures:
             future.result()
+
+
+class _Shared(Generic[Item]):
+    """Items that several threads go through together: each is one thread's."""
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self._items = iter(items)
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Item:
+        with self._lock:
+            return next(self._items)
+
+    def close(self) -> None:
+        with self._lock:
+            if isinstance(self._items, Generator):
+                # It may hold a file open, and an error that somebody keeps holds it.
+                self._items.close()
+            self._items = iter(())
 
 
 class Buffers(threading.local):

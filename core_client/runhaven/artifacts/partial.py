@@ -11,8 +11,9 @@ from io import FileIO
 from itertools import accumulate
 from typing import TYPE_CHECKING, Protocol
 
+from runhaven.artifacts.hashing import holds
 from runhaven.artifacts.parallel import for_each
-from runhaven.platform.files import read_full, write_all
+from runhaven.platform.files import write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -161,15 +162,10 @@ class Partial:
             end, chunk = piece
             data = self._buffers.take(chunk.size)
             with self._open() as file:
-                if not (has_beginning and _holds(file, end - chunk.size, chunk, data)):
+                if not (has_beginning and holds(file, end - chunk.size, chunk, data)):
                     fill(chunk, data)
                     file.seek(end - chunk.size)
                     write_all(file.fileno(), data)
             count(chunk.size)
 
-        for_each(zip(ends, chunks, strict=True), write)
-
-
-def _holds(file: FileIO, offset: int, chunk: Blob, buffer: memoryview) -> bool:
-    file.seek(offset)
-    return read_full(file, buffer) == chunk.size and hashlib.sha256(buffer).hexdigest() == chunk.sha256
+        for_each(list(zip(ends, chunks, strict=True)), write)

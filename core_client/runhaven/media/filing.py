@@ -53,9 +53,14 @@ class Folder(Scrubbing):
             return self._name(path, digest, file.tell(), format)
 
     def _name(self, content: bytes | Path, digest: str, size: int, ending: str) -> Reference:
-        path = f"media/{digest[:20]}.{ending}"
+        path = f"{stem_of(digest)}.{ending}"
         self.files[path] = content
         return {"path": path, "sha256": digest, "size": size, "format": ending}
+
+
+def stem_of(sha256: str) -> str:
+    """Return where the bytes with a hash lie in an artifact, but for what stands behind the dot."""
+    return f"media/{sha256[:20]}"
 
 
 def files_of(media: Media, name: str) -> dict[str, bytes | os.PathLike[str]]:

@@ -70,6 +70,8 @@ export interface FileRow {
   path: string;
   size: number | null;
   digest: string;
+  /** How many it is kept in; 0 for one blob, whose digest is the SHA-256 of its bytes. */
+  chunks: number;
   ref: string | null;
 }
 

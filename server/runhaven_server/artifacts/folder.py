@@ -49,5 +49,6 @@ def row(number: int, entry: Entry) -> FileRow:
         path=legible(entry.path),
         size=entry.size,
         digest=legible(entry.digest),
+        chunks=len(entry.chunks),
         ref=None if entry.ref is None else legible(entry.ref),
     )

@@ -139,7 +139,8 @@ class FileRow(BaseModel):
     number: int = Field(description="its place in the order of all paths: what names it in an address")
     path: str = Field(description="to be shown; bytes that are no UTF-8 stand as %XX")
     size: int | None
-    digest: str
+    digest: str = Field(description="SHA-256 of its bytes, or of the list of its chunks")
+    chunks: int = Field(description="how many chunks it is kept in; 0 for one blob")
     ref: str | None = Field(description="the URI of a file that lies elsewhere")
 
 

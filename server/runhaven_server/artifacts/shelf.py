@@ -9,6 +9,7 @@ from runhaven.artifacts.artifact import Artifact
 from runhaven.artifacts.collection import Collection, Place, collections
 from runhaven.artifacts.linking import links
 from runhaven.errors import NotFoundError
+from runhaven.media.filing import stem_of
 from runhaven.store.blobs import Blobs
 from runhaven_server.artifacts.drawing import Drawing
 from runhaven_server.artifacts.finding import Finder
@@ -114,13 +115,18 @@ class Shelf:
         return _entries(self._library.store, Place(entity, project, name), int(label[1:]), artifact.commit_hash)
 
     def holding(self, artifact: Artifact, sha256: str) -> Entry:
-        """Return the file of a version that has these bytes, one blob or many chunks.
+        """Return the file of a version that has these bytes.
+
+        Args:
+            artifact: The version.
+            sha256: The file's digest; of media in chunks also the SHA-256 of all their bytes, which references give.
 
         Raises:
             NotFoundError: If the version has none.
             StoreError: If the manifest is lost.
         """
-        entry = _by_digest(self.entries(artifact)).get(sha256)
+        entries = self.entries(artifact)
+        entry = _by_digest(entries).get(sha256) or _chunked_media(entries).get(stem_of(sha256))
         if entry is None:
             message = f"{artifact.qualified_name} has no file with the SHA-256 {sha256[:64]!r}."
             raise NotFoundError(message)
@@ -231,3 +237,9 @@ def _entries(store: Path, place: Place, number: int, _manifest: str) -> tuple[En
 @lru_cache(maxsize=8)
 def _by_digest(entries: tuple[Entry, ...]) -> dict[str, Entry]:
     return {entry.digest: entry for entry in entries if entry.ref is None}
+
+
+@lru_cache(maxsize=8)
+def _chunked_media(entries: tuple[Entry, ...]) -> dict[str, Entry]:
+    """Return the files in chunks by their names before the dot; those of media begin with the SHA-256 of the bytes."""
+    return {entry.path.partition(".")[0]: entry for entry in entries if entry.chunks}

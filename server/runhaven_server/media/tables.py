@@ -63,12 +63,14 @@ class Tables:
 
     def _whole(self, parts: tuple[str, ...], within: PlaceShape | None) -> Table:
         """Return the table of some parts, one after the other."""
-        found = self._read.get(parts)
+        # The hash of media in chunks leads to them by their name, which anybody may give: elsewhere it may lead to others.
+        name = (within.model_dump_json() if within else "", *parts)
+        found = self._read.get(name)
         if found is None:
             texts = [self._shelf.read(sha256, within) for sha256 in parts]
             found = _stacked([_parse(text) for text in texts])
             # Parsed, text takes several times its size.
-            self._read.put(parts, found, 6 * sum(map(len, texts)))
+            self._read.put(name, found, 6 * sum(map(len, texts)))
         return found
 
     def _order(self, table: Table, query: TableQuery) -> list[int]:

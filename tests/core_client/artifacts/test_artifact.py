@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 from pathlib import Path
 
@@ -83,6 +84,28 @@ def test_files_are_kept_as_they_were_when_they_were_added(run, tmp_path):
 
     assert contents(artifact.download(tmp_path / "out")) == {"one.bin": b"one", "two.bin": b"two"}
     assert artifact.get_added_local_path_name(str(path)) == "one.bin"
+
+
+def test_a_large_file_is_itself_alone(run, tmp_path, monkeypatch):
+    """The same large file makes no new version; the bytes that its digest is made from, or the file kept whole, are others."""
+    (tmp_path / "large").write_bytes(random.Random(1).randbytes(9 << 20))
+    first = run.log_artifact(str(tmp_path / "large"), name="m", type="model")
+    again = run.log_artifact(str(tmp_path / "large"), name="m", type="model")
+    entry = first.get_entry("large")
+    forged = Artifact("m", "model")
+    with forged.new_file("large", "wb") as file:
+        file.write(b"runhaven chunks 1\n")
+        for sha256, size in entry.chunks:
+            file.write(bytes.fromhex(sha256) + size.to_bytes(8, "little"))
+    run.log_artifact(forged)
+    monkeypatch.setattr("runhaven.artifacts.storing.can_cut", lambda: False)
+    whole = run.log_artifact(str(tmp_path / "large"), name="m", type="model")
+
+    assert (first.version, again.version) == ("v0", "v0")
+    assert (forged.version, whole.version) == ("v1", "v2")
+    assert forged.get_entry("large").digest == entry.digest
+    assert [before.path for before, _ in forged.diff(first).changed] == ["large"]
+    assert [before.path for before, _ in whole.diff(first).changed] == ["large"]
 
 
 def test_a_logged_artifact_stays_as_it_is(run, tmp_path):

@@ -255,6 +255,30 @@ def test_a_download_is_checked_and_kept(run, folder, tmp_path):
     assert not list(out.rglob(".*"))
 
 
+@pytest.mark.parametrize("change", ["first", "last", "longer", "shorter", "gone"])
+def test_a_changed_copy_of_a_large_file_is_found_and_mended(run, folder, tmp_path, change):
+    """A copy of a file in chunks is compared with them: whatever byte has changed, `verify` says so and a download mends it."""
+    artifact = Artifact("data", "dataset")
+    artifact.add_dir(folder)
+    run.log_artifact(artifact)
+    out = tmp_path / "out"
+    artifact.download(out)
+    name = "deep/deeper/large.bin"
+    copy, data = out / name, (folder / name).read_bytes()
+    if change in {"first", "last"}:
+        flip(copy, 0 if change == "first" else len(data) - 1, 1)
+    elif change == "gone":
+        copy.unlink()
+    else:
+        copy.write_bytes(data + b"x" if change == "longer" else data[:-1])
+    with pytest.raises(StoreError, match=r"1 files are wrong") as caught:
+        artifact.verify(str(out))
+    artifact.download(out)
+
+    assert ("is missing" if change == "gone" else "has changed") in str(caught.value)
+    assert copy.read_bytes() == data
+
+
 @pytest.mark.parametrize("name", ["a.txt", "deep/deeper/large.bin"])
 def test_damaged_bytes_are_not_handed_out(run, folder, tmp_path, blobs, name):
     """A download of a file whose blob has changed fails, and leaves nothing of that file."""

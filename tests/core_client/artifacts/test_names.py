@@ -124,7 +124,7 @@ def test_no_manifest_writes_outside(names, ref, tmp_path_factory):
     place = tmp_path_factory.getbasetemp() / "hostile"
     blobs, out = Blobs(place / "store"), place / "out"
     blob = blobs.put(b"evil", waits=False)
-    entry = {"digest": blob.sha256, "size": 4} | ({"ref": ref} if ref else {})
+    entry = {"size": 4} | ({"ref": ref, "digest": blob.sha256} if ref else {"sha256": blob.sha256})
     data = json.dumps({"format": 1, "entries": dict.fromkeys(names, entry)}).encode()
     out.mkdir(exist_ok=True)
     before = outside(place)
@@ -148,7 +148,7 @@ def test_a_manifest_from_elsewhere_cannot_write_outside(name, tmp_path):
     """A manifest that names a file outside is refused, and so is its entry, should somebody get past that."""
     blobs = Blobs(tmp_path / "store")
     blob = blobs.put(b"evil")
-    data = json.dumps({"format": 1, "entries": {name: {"digest": blob.sha256, "size": 4}}}).encode()
+    data = json.dumps({"format": 1, "entries": {name: {"sha256": blob.sha256, "size": 4}}}).encode()
     (tmp_path / "out").mkdir()
 
     with pytest.raises(StoreError):
@@ -184,10 +184,19 @@ def test_nothing_is_written_through_a_link(run, tmp_path):
 
 def test_a_digest_is_no_path(run):
     """A manifest whose digests are paths is refused."""
-    data = {"format": 1, "entries": {"a": {"digest": "../../../etc/passwd", "size": 4}}}
+    data = {"format": 1, "entries": {"a": {"sha256": "../../../etc/passwd", "size": 4}}}
 
     with pytest.raises(StoreError, match="no SHA-256"):
         Manifest.from_bytes(json.dumps(data).encode())
+
+
+@pytest.mark.parametrize("sizes", [[-4, 8], [0, 4], [True, 3], ["4"], [4.0], [1 << 64], [3]])
+def test_chunks_of_no_size_are_refused(sizes):
+    """A manifest whose chunks have sizes that no chunk can have, or that do not add up, is refused."""
+    entry = {"size": 4, "chunks": [["0" * 64, size] for size in sizes]}
+
+    with pytest.raises(StoreError):
+        Manifest.from_bytes(json.dumps({"format": 1, "entries": {"a": entry}}).encode())
 
 
 def test_an_object_cannot_name_code_to_run(run, tmp_path):
