@@ -30,6 +30,40 @@ def merge_planes(planes: bytes | memoryview, *, width: int) -> bytearray | memor
     return memoryview(values).cast("B")
 
 
+class _Room:
+    """Room for the rows of many sections, taken at once: large pages of memory, each filled once."""
+
+    def __init__(self, numpy: Any, count: int, words: int, flags: int) -> None:
+        self._numpy = numpy
+        self._numbers: Any = numpy.empty(count, numpy.uint64)
+        self._words: Any = numpy.empty((words, count, 8), numpy.uint8)
+        self._flags: Any = numpy.empty((flags, count), numpy.uint8)
+        self._stop = 0
+
+    def add(self, numbers: Numbers, planes: bytes | memoryview, skipped: int) -> None:
+        """Merge the planes of some rows behind those that are there, without so many of the first."""
+        words, flags, rows = len(self._words), len(self._flags), len(numbers)
+        place = slice(self._stop, self._stop + rows - skipped)
+        data: Any = self._numpy.frombuffer(planes, self._numpy.uint8)
+        for byte, plane in enumerate(data[: 8 * words * rows].reshape(8, words, rows)):
+            self._words[:, place, byte] = plane[:, skipped:]
+        self._flags[:, place] = data[8 * words * rows :].reshape(flags, rows)[:, skipped:]
+        self._numbers[place] = self._numpy.asarray(numbers)[skipped:]
+        self._stop = place.stop
+
+    def content(self) -> tuple[Numbers, memoryview, memoryview]:
+        """Return record numbers (format "Q"), the columns of eight bytes, and those of one, one after the other."""
+        parts = self._numbers[: self._stop], self._words[:, : self._stop], self._flags[:, : self._stop]
+        numbers, words, flags = (self._numpy.ascontiguousarray(part).reshape(-1).data.cast("B") for part in parts)
+        return numbers.cast("Q"), words, flags
+
+
+def room_for(count: int, *, words: int, flags: int) -> _Room | None:
+    """Return room for so many rows, of so many columns of eight bytes and of one; None without numpy."""
+    numpy: Any = sys.modules.get("numpy")
+    return None if numpy is None else _Room(numpy, count, words, flags)
+
+
 def native(code: str, data: bytes | bytearray | memoryview) -> memoryview[Any]:
     """Return the little-endian numbers that lie in `data`, without a copy where the machine has that order too."""
     if sys.byteorder == "little":

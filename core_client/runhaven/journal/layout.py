@@ -13,11 +13,11 @@ from array import array
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from runhaven.journal.column import merge_planes, native, split_planes
+from runhaven.journal.column import merge_planes, native, room_for, split_planes
 from runhaven.journal.record import RowBlock, Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from runhaven.journal.record import CellType, Column, Numbers
 
@@ -66,11 +66,16 @@ class Layout:
         id: The schema's number within its writer.
         schema: What the cells are.
         is_fixed: Whether every record of this layout has the same length, `size`.
+        words: How many columns have eight bytes a row, step and time among them.
+        flags: How many have one: those of bool cells.
         folds_as: The layout itself when its rows can be folded column by column, else None.
         size: Bytes of a record, without the text of string and JSON cells.
     """
 
-    __slots__ = ("_pack_fixed", "_places", "_seed", "_text_cells", "folds_as", "id", "is_fixed", "schema", "size")
+    __slots__ = (
+        "_pack_fixed", "_places", "_seed", "_text_cells", "flags", "folds_as", "id", "is_fixed", "schema", "size",
+        "words",
+    )  # fmt: skip
 
     def __init__(self, id: int, schema: Schema, *, seed: int = 0) -> None:  # noqa: A002 - the term of the format
         """Prepare the packing of rows of `schema`; a writer gives the seed of its checksums."""
@@ -81,6 +86,7 @@ class Layout:
         self.size = packer.size + CHECKSUM_SIZE
         self._seed = seed
         self._places = _places(schema)
+        self.words, self.flags = map(len, self._places)
         self._text_cells = [index for index, (_, kind) in enumerate(schema.cells) if kind in "sj"]
         self.is_fixed = not self._text_cells
         self.folds_as = self if self.is_fixed else None
@@ -113,6 +119,16 @@ class Layout:
         values = array("Q", records[HEAD.size : -CHECKSUM_SIZE])
         stride = self.size // 8
         return split_planes(b"".join([values[column::stride] for column in range(len(words))]), width=8)
+
+    def check(self, planes: bytes | memoryview, *, rows: int) -> None:
+        """Make sure that planes hold exactly so many rows.
+
+        Raises:
+            ValueError: If they do not.
+        """
+        if not self.is_fixed or len(planes) != (8 * self.words + self.flags) * rows:
+            message = "byte planes of a wrong size"
+            raise ValueError(message)
 
     def describe(self) -> bytes:
         """Return the body of the schema record that defines this layout."""
@@ -159,14 +175,30 @@ def block_from_planes(writer: str, layout: Layout, numbers: Numbers, planes: byt
     Raises:
         ValueError: If the planes do not hold exactly that many rows.
     """
-    rows = len(numbers)
-    words = 2 + sum(kind != "b" for _, kind in layout.schema.cells)
-    flags = 2 + len(layout.schema.cells) - words
-    if not layout.is_fixed or len(planes) != (8 * words + flags) * rows:
-        message = "byte planes of a wrong size"
-        raise ValueError(message)
-    columns = merge_planes(planes[: 8 * words * rows], width=8)
-    return _block_from_columns(writer, layout, numbers, columns, planes[8 * words * rows :])
+    layout.check(planes, rows=len(numbers))
+    size = 8 * layout.words * len(numbers)
+    return _block_from_columns(writer, layout, numbers, merge_planes(planes[:size], width=8), planes[size:])
+
+
+def blocks_from_parts(
+    writer: str, layout: Layout, parts: Iterable[tuple[Numbers, bytes | memoryview, int]], *, count: int
+) -> list[RowBlock]:
+    """Rebuild rows of a fixed layout: as one block, put together as its parts come, where numpy is there to do it.
+
+    Args:
+        writer: Name of the writer.
+        layout: The rows' fixed layout.
+        parts: Record numbers and checked planes of some rows each, and how many of the first of them to leave out.
+        count: How many rows the parts have in all.
+    """
+    room = room_for(count, words=layout.words, flags=layout.flags)
+    if room is None:
+        blocks = [(block_from_planes(writer, layout, *part[:2]), part[0][part[2] :]) for part in parts]
+        return [block.since(left[0]) for block, left in blocks if len(left)]
+    for numbers, planes, skipped in parts:
+        room.add(numbers, planes, skipped)
+    block = _block_from_columns(writer, layout, *room.content())
+    return [block] if len(block) else []
 
 
 def _block_from_columns(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from runhaven.journal.frame import (
@@ -22,7 +23,7 @@ from runhaven.journal.layout import (
     EVENT_TAG,
     SCHEMA_TAG,
     block_from_bodies,
-    block_from_planes,
+    blocks_from_parts,
     decode_json,
     parse_layout,
     seed_for,
@@ -31,12 +32,12 @@ from runhaven.journal.record import Damage, Event
 from runhaven.journal.source import FrameSource, TailSource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from runhaven.journal.frame import Frame
     from runhaven.journal.layout import Layout
-    from runhaven.journal.record import RowBlock
+    from runhaven.journal.record import Numbers, RowBlock
     from runhaven.journal.source import Place
 
 _ATTEMPTS = 4
@@ -197,7 +198,9 @@ class _WriterReader:
                 # the writer went on from one that we had already read.
                 tails = [path for path in tails if path.exists()]
                 self._poll_frames()
-            return self._leave_out_old() if self._is_recent else self._found
+            if self._is_recent:
+                self._open_recent()
+            return self._found
         finally:
             self._frames.close()
 
@@ -206,9 +209,8 @@ class _WriterReader:
         offset, length = self._frames.unread
         return Damage(self._frames.name, offset, length, "no sound frame") if length else None
 
-    def _leave_out_old(self) -> list[_Record]:
+    def _open_recent(self) -> None:
         """Open only the rows after the last snapshot; a batch's events come before its rows, so compare numbers."""
-        closed, self._closed = self._closed, []
         last = max(
             (
                 found.number
@@ -222,10 +224,13 @@ class _WriterReader:
             block = found if isinstance(found, Event) else found.since(last)
             if isinstance(block, Event) or len(block):
                 kept.append(block)
-        for rows in closed:
-            if rows.frame.first + rows.frame.records > last:
-                kept += self._open_rows(rows._replace(since=max(rows.since, last)))
-        return kept
+        self._found = kept
+        self._closed = [
+            rows._replace(since=max(rows.since, last))
+            for rows in self._closed
+            if rows.frame.first + rows.frame.records > last
+        ]
+        self._open_closed()
 
     def _note(self, offset: int, length: int, reason: str, *, file: str | None = None) -> None:
         self._damage.append(Damage(file or self._frames.name, offset, length, reason))
@@ -250,6 +255,9 @@ class _WriterReader:
         except OSError:
             # Not there yet, or gone; what there is will come with a later poll.
             return
+        finally:
+            if not self._is_recent:
+                self._open_closed()
 
     def _open_batch(self, frame: Frame, start: int) -> None:
         end = start
@@ -265,11 +273,7 @@ class _WriterReader:
     def _open_section(self, frame: Frame, place: Place) -> None:
         section = place.section
         if section.kind == ROWS_SECTION:
-            rows = _ClosedRows(frame, place, self._next)
-            if self._is_recent:
-                self._closed.append(rows)
-            else:
-                self._found += self._open_rows(rows)
+            self._closed.append(_ClosedRows(frame, place, self._next))
             return
         data = self._frames.read(place.offset, section.length)
         if not is_sound(section, data):
@@ -279,24 +283,47 @@ class _WriterReader:
         elif section.kind == SCHEMA_SECTION:
             self._define(unpack_section(section, data))
 
-    def _open_rows(self, rows: _ClosedRows) -> list[RowBlock]:
+    def _open_closed(self) -> None:
+        """Open all rows that were left alone so far; those of one schema together."""
+        closed, self._closed = self._closed, []
+        alike: dict[int, list[_ClosedRows]] = {}
+        for rows in closed:
+            if self._is_wanted(rows):
+                alike.setdefault(rows.place.section.schema, []).append(rows)
+        for schema, sections in alike.items():
+            try:
+                layout = self._layout(schema)
+            except LookupError as error:
+                for rows in sections:
+                    self._note(rows.place.offset, rows.place.section.length, f"unreadable section: {error!r}")
+                continue
+            # What they say of themselves is checked by now: so many rows can be made room for.
+            count = sum(rows.place.section.rows for rows in sections)
+            self._found += blocks_from_parts(self._name, layout, self._parts(layout, sections), count=count)
+
+    def _is_wanted(self, rows: _ClosedRows) -> bool:
+        """Tell whether a section is sound and holds rows that nobody has read."""
         section, offset = rows.place
         try:
             data = self._frames.read(offset, section.length)
-            if not is_sound(section, data):
-                self._note(offset, section.length, "no sound section")
-                return []
-            if rows.since > rows.frame.first and last_row(section, data, first=rows.frame.first) < rows.since:
-                return []
-            numbers, planes = split_rows(section, data, first=rows.frame.first)
-            block = block_from_planes(self._name, self._layout(section.schema), numbers, planes).since(rows.since)
+            if is_sound(section, data):
+                return rows.since <= rows.frame.first or last_row(section, data, first=rows.frame.first) >= rows.since
+            self._note(offset, section.length, "no sound section")
         except (OSError, ValueError) as error:
             self._note(offset, section.length, f"unreadable rows: {error}")
-            return []
-        except LookupError as error:
-            self._note(offset, section.length, f"unreadable section: {error!r}")
-            return []
-        return [block] if len(block) else []
+        return False
+
+    def _parts(self, layout: Layout, sections: Sequence[_ClosedRows]) -> Iterator[tuple[Numbers, memoryview, int]]:
+        """Yield numbers and planes of each section, and how many of its first rows are known."""
+        for frame, (section, offset), since in sections:
+            try:
+                data = self._frames.read(offset, section.length)
+                numbers, planes = split_rows(section, data, first=frame.first)
+                layout.check(planes, rows=section.rows)
+            except (OSError, ValueError) as error:
+                self._note(offset, section.length, f"unreadable rows: {error}")
+            else:
+                yield numbers, planes, bisect_left(numbers, since)
 
     # Tail
 

@@ -103,8 +103,9 @@ def take_apart(groups: Iterable[Rows]) -> Chunks:
 
 
 def _whole(parts: Sequence[Any], kind: str) -> NDArray[Any]:
-    """Return numbers of several blocks as one array; what was read of a long run is then copied once."""
-    return np.concatenate([np.frombuffer(part, _TYPES[kind]) for part in parts])
+    """Return numbers of several blocks as one array, those of a single one without a copy."""
+    found = [np.frombuffer(part, _TYPES[kind]) for part in parts]
+    return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 def to_floats(kind: CellType, column: Any) -> NDArray[np.float64]:
