@@ -2,6 +2,7 @@
 
     python benchmarks/read_curves.py             # 100 runs of 1,000,000 points
     python benchmarks/read_curves.py --quick     # 10 runs of 100,000 points
+    python benchmarks/read_curves.py --sealing   # what sealing costs, and nothing else
 
 Server time is what a request for all curves costs between query and reply bytes: reading, reducing to 1000 buckets and
 encoding. "cold" means new objects, an empty cache of ours, and files that the system was told to forget. Times are medians
@@ -12,7 +13,6 @@ The peers get what they can bear in a benchmark: a curve of 1000 points out of f
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import math
 import os
@@ -33,7 +33,6 @@ os.environ |= {"RUNHAVEN_SILENT": "1", "RUNHAVEN_CODE": "0", "RUNHAVEN_X_DISABLE
 import runhaven
 from runhaven.sealed import segment
 from runhaven.sealed.manifest import place_to_read
-from runhaven.sealed.seal import seal
 from runhaven.store.ids import new_ulid
 from runhaven_server.curves import encode_curves
 from runhaven_server.shapes import SeriesRef
@@ -58,17 +57,7 @@ def make_store(root: Path, runs: int, points: int) -> None:
         for value in values:
             run.log({"loss": value})
     (first,) = runhaven.Api(root).runs()
-    shutil.rmtree(first.directory.path / "sealed", ignore_errors=True)
-    importlib.import_module("runhaven.sealed.write")  # What it imports is not sealing.
-    before = time.process_time()
-    sealed = seal(first.directory)
-    took = time.process_time() - before
-    assert sealed is not None
-    journal = sum(path.stat().st_size for path in first.directory.journal.iterdir())
-    print(
-        f"sealing one series {took / sealed.points * 1e9:6.0f} ns CPU a point   {sealed.bytes / sealed.points:5.2f} bytes a point sealed, "
-        f"{journal / sealed.points:5.2f} in the journal, {(sealed.bytes + journal) / sealed.points:5.2f} with both"
-    )
+    report_sealing("one series", root, "bench")
     base = first.directory.path
     for number in range(runs - 1):
         ulid = new_ulid()
@@ -76,6 +65,49 @@ def make_store(root: Path, runs: int, points: int) -> None:
         shutil.copytree(base, target)
         manifest = json.loads((target / "run.json").read_text()) | {"run": ulid, "id": f"copy{number}"}
         (target / "run.json").write_text(json.dumps(manifest))
+
+
+_SEALING = """
+import importlib, json, shutil, sys, time
+from pathlib import Path
+import runhaven
+from runhaven.sealed.seal import seal
+importlib.import_module("runhaven.sealed.write")  # What it imports is not sealing.
+(run,) = runhaven.Api(sys.argv[1]).runs(sys.argv[2])
+
+def memory(name):
+    status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status[name].split()[0]) / 1024
+
+for _ in range(2):
+    shutil.rmtree(run.directory.path / "sealed", ignore_errors=True)
+    held, cpu = memory("VmRSS"), time.process_time()
+    sealed = seal(run.directory)
+    cpu = time.process_time() - cpu
+    print(json.dumps([sealed.points, sealed.bytes, cpu, memory("VmHWM") - held]))
+"""
+
+
+def report_sealing(name: str, root: Path, project: str) -> None:
+    """Seal a project's one run in a process that never sealed before, and once more in the same; three times."""
+    first: list[tuple[float, float]] = []
+    second: list[float] = []
+    points = size = 0
+    for _ in range(3):
+        command = [sys.executable, "-c", _SEALING, str(root), project]
+        lines = subprocess.run(command, capture_output=True, check=True, text=True).stdout.splitlines()
+        (points, size, cold, memory), (_, _, warm, _) = map(json.loads, lines)
+        first.append((cold / points * 1e9, memory))
+        second.append(warm / points * 1e9)
+    run = runhaven.Api(root).runs(project)[0].directory
+    journal = sum(path.stat().st_size for path in run.journal.iterdir())
+    new, memory = (statistics.median(values) for values in zip(*first, strict=True))
+    print(
+        f"sealing {points:,} points, {name}   {new:4.0f} ns CPU a point in a new process, {statistics.median(second):4.0f} again "
+        f"(target 150), {memory:,.0f} MB of memory\n    {size / points:.2f} bytes a point sealed (target 5), "
+        f"{journal / points:.2f} in the journal, {(size + journal) / points:.2f} with both",
+        flush=True,
+    )
 
 
 def forget(root: Path) -> None:
@@ -137,23 +169,22 @@ def read_store(root: Path, count: int, points: int) -> None:
         report(f"zoom to {name}, again", timed(lambda: zoom(middle)), target)
 
 
-def open_unsealed(root: Path, rows: int) -> None:
-    """Measure the first curve of a run that nobody sealed, of ten series."""
+def log_open(root: Path, rows: int) -> None:
+    """Log a run of ten series in a process that is killed."""
     code = (
         "import runhaven, sys\nrun = runhaven.init(project='open', dir=sys.argv[1])\n"
         f"for step in range({rows}):\n    run.log({{f'm{{key}}': (key + 1) / (step + 3) for key in range(10)}})\n"
         "import time; time.sleep(1.5)\nimport os; os._exit(1)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(root)], check=False)
+
+
+def open_unsealed(root: Path, rows: int) -> None:
+    """Measure the first curve of a run that nobody sealed, of ten series; then seal it."""
+    log_open(root, rows)
     figures = timed(lambda: runhaven.Api(root).runs("open")[0].curve("m3", buckets=BUCKETS), 3)
     report(f"open {rows * 10:,} unsealed points", figures, "target 300")
-    before = time.process_time()
-    sealed = seal(runhaven.Api(root).runs("open")[0].directory)
-    took = time.process_time() - before
-    assert sealed is not None
-    print(
-        f"sealing them  {took / sealed.points * 1e9:6.0f} ns CPU a point   {sealed.bytes / sealed.points:5.2f} bytes a point sealed"
-    )
+    report_sealing("ten series", root, "open")
 
 
 # Others
@@ -232,6 +263,7 @@ def compare(root: Path, count: int, points: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="10 runs of 100,000 points")
+    parser.add_argument("--sealing", action="store_true", help="what sealing costs, and nothing else")
     options = parser.parse_args()
     count, points = (10, 100_000) if options.quick else (100, 1_000_000)
     print(
@@ -239,7 +271,11 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "store"
-        make_store(root, count, points)
+        make_store(root, 1 if options.sealing else count, points)
+        if options.sealing:
+            log_open(root, points)
+            report_sealing("ten series", root, "open")
+            return
         read_store(root, count, points)
         open_unsealed(root, points)
         compare(root, count, points)

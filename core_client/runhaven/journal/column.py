@@ -74,6 +74,15 @@ def native(code: str, data: bytes | bytearray | memoryview) -> memoryview[Any]:
     return memoryview(numbers)
 
 
+def little_endian(numbers: Numbers | array[float] | memoryview[float] | bytearray) -> bytes | bytearray | memoryview:
+    """Undo `native`: return the bytes of numbers."""
+    if sys.byteorder == "little" or isinstance(numbers, bytearray):
+        return memoryview(numbers).cast("B")
+    swapped = array(memoryview(numbers).format, numbers)
+    swapped.byteswap()
+    return swapped.tobytes()
+
+
 def consecutive(start: int, count: int) -> Numbers:
     """Return `count` numbers from `start` on (format "Q")."""
     numpy: Any = sys.modules.get("numpy")

@@ -7,21 +7,24 @@ import hashlib
 import json
 import logging
 import sys
+from base64 import b64encode
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from runhaven.errors import StoreError
+from runhaven.journal.column import little_endian
 from runhaven.journal.reader import JournalReader
 from runhaven.journal.record import RowBlock
 from runhaven.sealed.manifest import Manifest, has_place, newest, place_to_read, place_to_write, unnamed
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from runhaven.journal.reader import Position
-    from runhaven.journal.record import Event, Schema
+    from runhaven.journal.record import Event, Numbers, Schema
     from runhaven.metric import Metric
     from runhaven.sealed.chunk import Rows
     from runhaven.sealed.run import SealedRun
@@ -222,9 +225,14 @@ def _word(text: str) -> str:
 
 
 def _dump(block: RowBlock) -> str:
-    columns: list[list[Any]] = [list(column) for column in block.columns]
-    rows = {"numbers": list(block.numbers), "steps": list(block.steps), "times": list(block.times)}
+    columns = [column if isinstance(column, list) else _packed(column) for column in block.columns]
+    rows = {name: _packed(getattr(block, name)) for name in ("numbers", "steps", "times")}
     return json.dumps({"stream": block.schema.stream, "cells": block.schema.cells, **rows, "columns": columns})
+
+
+def _packed(column: Numbers | array[float] | memoryview[float] | bytearray) -> str:
+    """Return numbers as base 64 of their bytes; a run that was killed may have a hundred thousand rows without a snapshot."""
+    return b64encode(little_endian(column)).decode()
 
 
 def _lines(events: Sequence[Event]) -> list[tuple[str, int, int, str, str]]:

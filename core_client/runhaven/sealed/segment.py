@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import threading
-from array import array
+from base64 import b64decode
 from collections import OrderedDict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from runhaven.errors import StoreError
+from runhaven.journal.column import native
 from runhaven.journal.record import Event, RowBlock, Schema
 from runhaven.missing import require
 from runhaven.sealed import index as indexes
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from runhaven.journal.record import CellType
+    from runhaven.journal.record import Column as Cells
     from runhaven.sealed.index import ChunkEntry, Index, LevelEntry, SeriesIndex
 else:
     np = require("numpy", feature="reading sealed runs", package="runhaven[ui]")
@@ -255,10 +258,15 @@ def _read_column(fd: int, path: str, columns: dict[str, Any], name: str, start: 
 
 def _block(writer: str, content: dict[str, Any]) -> RowBlock:
     schema = Schema(content["stream"], tuple((key, kind) for key, kind in content["cells"]))
-    codes = {"f": "d", "i": "q"}
-    columns = tuple(
-        array(codes[kind], column) if kind in codes else bytearray(column) if kind == "b" else column
-        for (_, kind), column in zip(schema.cells, content["columns"], strict=True)
+    columns = tuple(_column(kind, column) for (_, kind), column in zip(schema.cells, content["columns"], strict=True))
+    numbers, steps, times = (
+        native(code, b64decode(content[name])) for code, name in (("Q", "numbers"), ("q", "steps"), ("q", "times"))
     )
-    numbers, steps, times = array("Q", content["numbers"]), array("q", content["steps"]), array("q", content["times"])
     return RowBlock(writer, schema, numbers, steps, times, columns)
+
+
+def _column(kind: CellType, stored: Any) -> Cells:
+    if kind in "sj":
+        return cast("list[Any]", stored)
+    data = b64decode(stored)
+    return bytearray(data) if kind == "b" else native("d" if kind == "f" else "q", data)

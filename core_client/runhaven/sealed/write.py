@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import mmap
 import os
 import secrets
+from contextlib import contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,13 @@ from runhaven.sealed import pyramid
 from runhaven.sealed.axis import aligned
 from runhaven.sealed.chunk import EXACT, ROW, take_apart
 from runhaven.sealed.index import ChunkEntry, Index, LevelEntry, SeriesIndex
-from runhaven.sealed.pages import columns_of
+from runhaven.sealed.parquet import FLOAT, INTEGER, SMALL, TIME, WORD, Field, NumberFile
 from runhaven.value import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
     from pathlib import Path
+    from typing import BinaryIO
 
     import numpy as np
     from numpy.typing import NDArray
@@ -34,15 +35,14 @@ arrow = require("arro3.core", feature="sealing runs", package="runhaven[ui]")
 parquet = require("arro3.io", feature="sealing runs", package="runhaven[ui]")
 
 DEFAULT = "default"
-"""What the stream "" is called in the files; an empty word would also take the writer ten times as long."""
+"""What the stream "" is called in the files; an empty word would also take arro3's writer ten times as long."""
 
 POINT_PAGE = 8192
 CELL_PAGE = 4096
-_ROW_GROUP = 1 << 20
 _TIME = arrow.DataType.timestamp("us", tz="UTC")
 _TEXT = arrow.DataType.string()
 _WORD = arrow.DataType.dictionary(arrow.DataType.int32(), _TEXT)
-_SMALL, _INTEGER, _FLOAT = arrow.DataType.int32(), arrow.DataType.int64(), arrow.DataType.float64()
+_INTEGER = arrow.DataType.int64()
 
 
 def write_rows(files: Path, groups: Sequence[Rows], metrics: Mapping[str, Metric]) -> Index:
@@ -140,20 +140,13 @@ def _last(chunk: Chunk) -> Any:
 # Files
 
 
-def _write(path: Path, fields: Sequence[Any], batches: Iterable[Sequence[Any]], **options: Any) -> None:
-    """Write a file whole: nobody sees it before it is."""
-    schema = arrow.Schema(fields)
-    found = (arrow.RecordBatch.from_arrays(list(arrays), schema=schema) for arrays in batches)
+@contextmanager
+def _created(path: Path) -> Generator[BinaryIO]:
+    """Create a file whole: nobody sees it before it is."""
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123 - for its mode
-            parquet.write_parquet(
-                arrow.RecordBatchReader.from_batches(schema, found),
-                file,
-                compression="zstd(1)",
-                max_row_group_size=_ROW_GROUP,
-                **options,
-            )
+            yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
@@ -161,63 +154,63 @@ def _write(path: Path, fields: Sequence[Any], batches: Iterable[Sequence[Any]], 
         partial.unlink(missing_ok=True)
 
 
-def _field(name: str, kind: Any) -> Any:
-    return arrow.Field(name, kind, nullable=False)
+def _word(text: str) -> str:
+    """Return a word as it is written; what UTF-8 cannot hold of it is escaped: the index has the word exactly."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _columns(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return {name: list(column) for name, column in columns_of(memoryview(bytes(data))).items()}
+# Points
 
 
-def _repeated(word: str, count: int) -> Any:
-    """Return a column of one word; what UTF-8 cannot hold of it is escaped: the index has the word exactly."""
-    words = arrow.Array([word.encode("utf-8", "backslashreplace").decode()], type=_TEXT).cast(_WORD)
-    return words.take(arrow.Array.from_numpy(np.zeros(count, np.int32)))
-
-
-_PLACES = [_field("row", _INTEGER), _field("step", _INTEGER), _field("time", _TIME)]
-_POINT_ENCODING = {
-    "writer": "plain", "row": "byte_stream_split", "step": "byte_stream_split", "time": "delta_binary_packed", "value": "byte_stream_split",
-}  # fmt: skip
-
-
-def _places(chunk: Chunk) -> list[Any]:
-    return [arrow.Array.from_numpy(chunk.rows), arrow.Array.from_numpy(chunk.steps), _times(chunk.times)]
-
-
-def _times(times: NDArray[np.int64]) -> Any:
-    return arrow.Array.from_numpy(times).cast(_TIME)
+_POINT_FIELDS = [
+    Field("stream", WORD, "runs"), Field("key", WORD, "runs"), Field("writer", SMALL, "runs"), Field("row", INTEGER),
+    Field("step", INTEGER), Field("time", TIME, "delta"), Field("value", FLOAT),
+]  # fmt: skip
 
 
 def _write_points(path: Path, chunks: Sequence[Chunk]) -> dict[str, Any]:
     if not chunks:
         return {}
     writers = {name: place for place, name in enumerate(sorted({chunk.name.writer for chunk in chunks}))}
+    about = {"runhaven.writers": json.dumps(list(writers))}
+    with _created(path) as file:
+        points = NumberFile(file, _POINT_FIELDS, page=POINT_PAGE, metadata=about)
+        for (stream, key, writer, _), *columns in chunks:
+            points.add([_word(stream or DEFAULT), _word(key), writers[writer], *columns], len(columns[0]))
+        return points.end()
 
-    def columns(chunk: Chunk) -> list[Any]:
-        count = len(chunk.rows)
-        writer = arrow.Array.from_numpy(np.full(count, writers[chunk.name.writer], np.int32))
-        words = [_repeated(chunk.name.stream or DEFAULT, count), _repeated(chunk.name.key, count)]
-        return [*words, writer, *_places(chunk), arrow.Array.from_numpy(chunk.values)]
 
-    _write(
-        path,
-        [_field("stream", _WORD), _field("key", _WORD), _field("writer", _SMALL), *_PLACES, _field("value", _FLOAT)],
-        map(columns, chunks),
-        column_dictionary_enabled=dict.fromkeys(_POINT_ENCODING, False),
-        column_encoding=_POINT_ENCODING,
-        data_page_row_count_limit=POINT_PAGE,
-        write_batch_size=POINT_PAGE,
-        key_value_metadata={"runhaven.writers": json.dumps(list(writers))},
-    )
-    return _columns(path)
+# Texts
+
+
+def _write(path: Path, fields: Sequence[Any], batches: Iterable[Sequence[Any]]) -> None:
+    schema = arrow.Schema(fields)
+    found = (arrow.RecordBatch.from_arrays(list(arrays), schema=schema) for arrays in batches)
+    with _created(path) as file:
+        parquet.write_parquet(arrow.RecordBatchReader.from_batches(schema, found), file, compression="zstd(1)")
+
+
+def _field(name: str, kind: Any) -> Any:
+    return arrow.Field(name, kind, nullable=False)
+
+
+def _repeated(word: str, count: int) -> Any:
+    words = arrow.Array([_word(word)], type=_TEXT).cast(_WORD)
+    return words.take(arrow.Array.from_numpy(np.zeros(count, np.int32)))
+
+
+def _times(times: NDArray[np.int64]) -> Any:
+    return arrow.Array.from_numpy(times).cast(_TIME)
+
+
+_PLACES = [_field("row", _INTEGER), _field("step", _INTEGER), _field("time", _TIME)]
 
 
 def _write_texts(path: Path, chunks: Sequence[Chunk]) -> None:
     def columns(chunk: Chunk) -> list[Any]:
         words = [_repeated(word, len(chunk.rows)) for word in (chunk.name.stream or DEFAULT, *chunk.name[1:])]
-        return [*words, *_places(chunk), arrow.Array(chunk.values, type=_TEXT)]
+        places = [arrow.Array.from_numpy(chunk.rows), arrow.Array.from_numpy(chunk.steps), _times(chunk.times)]
+        return [*words, *places, arrow.Array(chunk.values, type=_TEXT)]
 
     if chunks:
         names = [_field(name, _WORD) for name in ("stream", "key", "writer", "type")]
@@ -228,11 +221,10 @@ def _write_texts(path: Path, chunks: Sequence[Chunk]) -> None:
 
 
 _CELL_FIELDS = [
-    _field("stream", _WORD), _field("key", _WORD), _field("axis", _WORD), _field("level", _INTEGER),
-    _field("step", _INTEGER), _field("time", _TIME), _field("x", _FLOAT), _field("min", _FLOAT),
-    _field("max", _FLOAT), _field("last", _FLOAT), _field("count", _INTEGER), _field("nonfinite", _INTEGER),
+    Field("stream", WORD, "runs"), Field("key", WORD, "runs"), Field("axis", WORD, "runs"),
+    Field("level", INTEGER, "runs"), Field("step", INTEGER), Field("time", TIME, "delta"), Field("x", FLOAT),
+    Field("min", FLOAT), Field("max", FLOAT), Field("last", FLOAT), Field("count", INTEGER), Field("nonfinite", INTEGER),
 ]  # fmt: skip
-_CELL_ENCODING = dict.fromkeys(("step", "x", "min", "max", "last", "count", "nonfinite", "level"), "byte_stream_split")
 
 
 def _write_cells(
@@ -241,42 +233,28 @@ def _write_cells(
     chunks: Mapping[tuple[str, str], list[Chunk]],
     metrics: Mapping[str, Metric],
 ) -> dict[str, Any]:
-    rows = 0
-
-    def batches() -> Iterator[list[Any]]:
-        nonlocal rows
-        for name, own in chunks.items():
-            entry = series[name]
-            rule = rule_for(metrics, name[1]) if not name[0].startswith("node=") else None
-            entry.axis = rule.step_metric or "" if rule else ""
-            points = _along(entry, own, chunks.get((name[0], entry.axis), []))
-            entry.cell_points = len(points.values)
-            for level in pyramid.build(points):
-                count = len(level.steps)
-                entry.levels.append(LevelEntry(level.size, rows, count))
-                entry.has_sorted_times = _ascends(level.times) if level.size == pyramid.BASE else entry.has_sorted_times
-                rows += count
-                yield _cell_columns(entry, level)
-
-    own = iter(batches())
-    first = next(own, None)
-    if first is None:
+    found: list[tuple[SeriesIndex, pyramid.Level]] = []
+    for name, own in chunks.items():
+        entry = series[name]
+        rule = rule_for(metrics, name[1]) if not name[0].startswith("node=") else None
+        entry.axis = rule.step_metric or "" if rule else ""
+        points = _along(entry, own, chunks.get((name[0], entry.axis), []))
+        entry.cell_points = len(points.values)
+        levels = pyramid.build(points)
+        entry.has_sorted_times = bool(levels) and _ascends(levels[0].times)
+        found += [(entry, level) for level in levels]
+    if not found:
         return {}
-    _write(
-        path,
-        _CELL_FIELDS,
-        (batch for batch in _chained(first, own)),
-        column_dictionary_enabled=dict.fromkeys((*_CELL_ENCODING, "time"), False),
-        column_encoding=_CELL_ENCODING | {"time": "delta_binary_packed"},
-        data_page_row_count_limit=CELL_PAGE,
-        write_batch_size=CELL_PAGE,
-    )
-    return _columns(path)
-
-
-def _chained(first: list[Any], rest: Iterator[list[Any]]) -> Iterator[list[Any]]:
-    yield first
-    yield from rest
+    rows = 0
+    with _created(path) as file:
+        cells = NumberFile(file, _CELL_FIELDS, page=CELL_PAGE, metadata={})
+        for entry, (size, *columns) in found:
+            count = len(columns[0])
+            entry.levels.append(LevelEntry(size, rows, count))
+            words = map(_word, (entry.stream or DEFAULT, entry.key, entry.axis or "step"))
+            cells.add([*words, size, *columns], count)
+            rows += count
+        return cells.end()
 
 
 def _along(entry: SeriesIndex, chunks: Sequence[Chunk], axis: Sequence[Chunk]) -> pyramid.Points:
@@ -320,20 +298,6 @@ def _concatenated(parts: Sequence[pyramid.Points]) -> pyramid.Points:
         np.concatenate([part.xs for part in parts]),
         np.concatenate([part.values for part in parts]),
     )
-
-
-def _cell_columns(entry: SeriesIndex, level: pyramid.Level) -> list[Any]:
-    count = len(level.steps)
-    names = [_repeated(word, count) for word in (entry.stream or DEFAULT, entry.key, entry.axis or "step")]
-    rest = (level.xs, level.lows, level.highs, level.lasts, level.counts, level.nonfinite)
-    size = np.full(count, level.size, np.int64)
-    return [
-        *names,
-        arrow.Array.from_numpy(size),
-        arrow.Array.from_numpy(level.steps),
-        _times(level.times),
-        *map(arrow.Array.from_numpy, rest),
-    ]
 
 
 # Events and console

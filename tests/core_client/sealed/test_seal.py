@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import runhaven
 from runhaven.api import Run
-from runhaven.sealed import pyramid, write
+from runhaven.sealed import parquet, pyramid, write
 from runhaven.sealed.manifest import newest, place_to_read
 from runhaven.sealed.seal import seal
 from runhaven.sealed.view import read_view
@@ -57,7 +57,7 @@ def _small_pages():
         patch.setattr(pyramid, "_LEAST", 4)
         patch.setattr(write, "POINT_PAGE", 3)
         patch.setattr(write, "CELL_PAGE", 3)
-        patch.setattr(write, "_ROW_GROUP", 7)
+        patch.setattr(parquet, "ROW_GROUP", 7)
         yield
 
 
