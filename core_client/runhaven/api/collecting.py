@@ -11,6 +11,7 @@ from runhaven.artifacts.waste import HASH, SPARED_S, discard, named_within, unre
 from runhaven.errors import StoreError
 from runhaven.journal.reader import JournalReader
 from runhaven.journal.record import Event
+from runhaven.platform.lock import FileLock
 from runhaven.sealed.seal import open_sealed
 from runhaven.store.blobs import Blobs
 
@@ -56,9 +57,23 @@ def find(store: Store, *, spared_s: float = SPARED_S) -> Waste:
 def collect(store: Store, waste: Waste, *, spared_s: float = SPARED_S) -> int:
     """Delete what can go, but what became wanted meanwhile, and return how many bytes of blobs went.
 
+    One process at a time: what one looks at for a moment, another would take for left behind.
+
     Raises:
         OSError: If the store cannot be written.
+        StoreError: If another process is at it.
     """
+    lock = FileLock(store.root / ".gc.lock")
+    if not lock.acquire():
+        message = f"another process is collecting the waste of {store.root}. Try again when it is done."
+        raise StoreError(message)
+    try:
+        return _collect(store, waste, spared_s)
+    finally:
+        lock.release()
+
+
+def _collect(store: Store, waste: Waste, spared_s: float) -> int:
     for collection in {one.collection.path: one.collection for one in waste.versions}.values():
         collection.forget()
         for one in expired(collection):

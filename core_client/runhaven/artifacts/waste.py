@@ -103,11 +103,15 @@ def discard(store: Path, path: Path, *, spared_s: float = SPARED_S) -> bool:
     Raises:
         OSError: If the store cannot be written.
     """
+    blobs, before = Blobs(store), time.time() - spared_s
+    if path.name.startswith(GRAVE):
+        # It need not be what was found there: since then another process may have put something newer in its place.
+        return blobs.judge(path.name.removeprefix(GRAVE), before)
     if path.name.startswith("."):
-        # What a killed process did not finish, be it writing or deleting.
+        # What a killed process did not finish to write.
         path.unlink(missing_ok=True)
         return True
-    return Blobs(store).bury(path.name, time.time() - spared_s)
+    return blobs.bury(path.name, before)
 
 
 def _status(path: Path) -> os.stat_result | None:

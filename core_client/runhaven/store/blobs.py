@@ -212,7 +212,21 @@ class Blobs:
         """Delete a blob unless somebody wanted it since a time, be it at this very moment; tell whether it went.
 
         It gets another name first. Whoever wants it from then on finds it gone, and brings it back or writes it anew; who
-        wanted it before has left a mark on it, and it is given its name again.
+        wanted it before has left a mark on it, and it is given its name again. One process at a time may do this: what
+        lies under the other name is its own.
+
+        Raises:
+            OSError: If the store cannot be written.
+        """
+        place = self._place(sha256)
+        try:
+            os.replace(place, _grave(place))
+        except FileNotFoundError:
+            return False
+        return self.judge(sha256, before_s)
+
+    def judge(self, sha256: str, before_s: float) -> bool:
+        """Do so with what lies under the other name already, left there by a process that was killed.
 
         Raises:
             OSError: If the store cannot be written.
@@ -220,25 +234,13 @@ class Blobs:
         place = self._place(sha256)
         grave = _grave(place)
         try:
-            os.replace(place, grave)
-            judged = os.stat(grave)
+            is_wanted = os.stat(grave).st_mtime >= before_s
         except FileNotFoundError:
             return False
-        is_wanted = judged.st_mtime >= before_s
         if is_wanted:
             self._bring_back(place)
-        self._remove_judged(place, judged)
+        _remove(grave)
         return not is_wanted
-
-    def _remove_judged(self, place: str, judged: os.stat_result) -> None:
-        """Delete what was judged, and nothing else that another collector has put in its place by now."""
-        last = f"{_grave(place)}.{secrets.token_hex(8)}"
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(_grave(place), last)
-            if not os.path.samestat(os.stat(last), judged):
-                with contextlib.suppress(FileExistsError):
-                    os.link(last, place)
-            os.unlink(last)
 
     def _bring_back(self, place: str) -> bool:
         """Give a blob its name again; False if it is not there any more."""
