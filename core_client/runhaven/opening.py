@@ -48,6 +48,7 @@ logger = logging.getLogger("runhaven")
 
 INHERITED = "RUNHAVEN_INHERITED_RUN"
 ATTACH_PATIENCE_S = 5.0
+SHARED_PATIENCE_S = 60.0
 _ATTACH_POLL_S = 0.05
 _PUBLISHED_FOR_S = 600.0
 
@@ -186,6 +187,11 @@ def _join(settings: Settings, store: Store, place: Rank, notices: Notices, on_fi
     directory = _find_published(settings, store, place)
     if directory is None:
         logger.debug("rank %d found no run of rank 0 to follow", place.rank)
+        if settings.mode == "shared":
+            notices.warn(
+                f"rank {place.rank} found no run to share, so what it logs is not kept. Call init() on rank 0, or with "
+                f"x_primary=True, no more than {SHARED_PATIENCE_S:.0f} seconds later than here."
+            )
         return unkept(settings, notices, "follower", on_finish)
     is_shared = settings.mode == "shared"
     stream = settings.x_label or f"rank={place.rank}" if is_shared else ""
@@ -210,18 +216,24 @@ def _meeting_point(store: Store, group: str) -> Path:
 
 
 def _find_published(settings: Settings, store: Store, place: Rank) -> RunDirectory | None:
-    if settings.mode == "shared" and settings.run_id is not None:
-        entity = settings.entity or environment.user_name()
-        return store.find(entity, settings.project, settings.run_id)
-    if (inherited := _inherited(store)) is not None:
+    is_shared = settings.mode == "shared"
+    shared_id = settings.run_id if is_shared else None
+    if shared_id is None and (inherited := _inherited(store)) is not None:
         return inherited
-    deadline = time.monotonic() + ATTACH_PATIENCE_S
-    while place.group is not None and time.monotonic() < deadline:
-        ulid = _read_note(_meeting_point(store, place.group))
-        if ulid is not None and (found := store.open(ulid)) is not None:
+    # Rows are at stake where the run is shared; else it is only what the process prints.
+    deadline = time.monotonic() + (SHARED_PATIENCE_S if is_shared else ATTACH_PATIENCE_S)
+    while shared_id is not None or place.group is not None:
+        entity = settings.entity or environment.user_name()
+        found = store.find(entity, settings.project, shared_id) if shared_id else _met(store, place.group or "")
+        if found is not None or time.monotonic() > deadline:
             return found
         time.sleep(_ATTACH_POLL_S)
     return None
+
+
+def _met(store: Store, group: str) -> RunDirectory | None:
+    ulid = _read_note(_meeting_point(store, group))
+    return None if ulid is None else store.open(ulid)
 
 
 def _inherited(store: Store) -> RunDirectory | None:

@@ -31,12 +31,14 @@ def test_launchers_are_understood(environment, expected):
 
 
 TRAIN = """
-    import os, runhaven, sys, time
+    import os, runhaven, sys
+    import runhaven.opening
+    runhaven.opening.ATTACH_PATIENCE_S = runhaven.opening.SHARED_PATIENCE_S = 600
     run = runhaven.init(project="p", mode=sys.argv[1])
     for i in range(5):
         run.log({f"rank{os.environ['RANK']}": i})
     print("hello from", os.environ["RANK"])
-    time.sleep(1 if os.environ["RANK"] == "0" else 0)
+    sys.stdin.read()
     run.finish()
     """
 
@@ -46,15 +48,32 @@ def test_ranks_make_one_run(mode, streams):
     """Two ranks of one launch make one run; the second one's rows are kept in shared mode alone."""
     common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29999", "TORCHELASTIC_RUN_ID": f"t-{mode}"}
     children = [
-        subprocess.Popen([sys.executable, "-c", textwrap.dedent(TRAIN), mode], env=os.environ | common | {"RANK": str(rank)}, stdout=subprocess.DEVNULL)
+        subprocess.Popen([sys.executable, "-c", textwrap.dedent(TRAIN), mode], env=os.environ | common | {"RANK": str(rank)}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         for rank in (0, 1)
     ]  # fmt: skip
-    assert [child.wait(30) for child in children] == [0, 0]
+    # The run is over when rank 0 says so: it stays for the other one.
+    for child in reversed(children):
+        child.communicate()
+    assert [child.returncode for child in children] == [0, 0]
     (run,) = runhaven.Api().runs()
 
     assert run.state == "finished"
     assert {series.stream for series in run.series()} == streams
     assert {line.text for line in run.logs()} == {"hello from 0", "hello from 1"}
+
+
+def test_a_rank_that_finds_no_run_to_share_says_so(monkeypatch, capfd):
+    """Without a rank 0 the rows of another rank cannot be kept, and one line says it."""
+    monkeypatch.setattr("runhaven.opening.SHARED_PATIENCE_S", 0.2)
+    monkeypatch.setenv("RUNHAVEN_SILENT", "0")
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29998"}.items():
+        monkeypatch.setenv(name, value)
+    run = runhaven.init(project="p", mode="shared")
+    run.log({"a": 1})
+    run.finish()
+
+    assert capfd.readouterr().err.count("rank 1 found no run to share") == 1
+    assert not runhaven.Api().runs()
 
 
 def test_a_child_without_a_rank_has_a_run_of_its_own():
