@@ -31,7 +31,7 @@ needs_frameworks = pytest.mark.skipif(
 def python(code: str, folder: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     paths = os.pathsep.join(([str(folder)] if folder else []) + [os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120, check=False,
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False,
         env=os.environ | {"PYTHONPATH": paths} | environment,
     )  # fmt: skip
 

@@ -179,7 +179,7 @@ def in_a_process(name: str, folder: Path, action: str) -> subprocess.CompletedPr
     paths = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
         [sys.executable, "-m", "contracts.child", name, str(folder), action],
-        capture_output=True, text=True, timeout=250, check=False, env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": paths},
     )  # fmt: skip
 
 

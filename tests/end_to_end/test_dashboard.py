@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from playwright.sync_api import expect
+
 import runhaven
 
 
@@ -17,26 +19,21 @@ def test_a_run_appears_and_moves_while_it_goes_on(page):
     page.click("a:has-text('voyage')")
     page.wait_for_selector("a:has-text('calm-harbour-1')")
     page.wait_for_selector("section[aria-label^='train/loss: min']")
-    assert page.locator(".state.running").count() >= 1
-    before = page.locator("section[aria-label^='val/accuracy']").get_attribute("aria-label")
+    page.wait_for_selector(".state.running")
+    page.wait_for_selector("section[aria-label^='val/accuracy: max']")
+    before = page.get_attribute("section[aria-label^='val/accuracy']", "aria-label")
     for step in range(50, 100):
         run.log({"train/loss": 1 / (step + 1), "val/accuracy": step / 50})
-    page.wait_for_function(
-        "before => document.querySelector(\"section[aria-label^='val/accuracy']\").getAttribute('aria-label') !== before",
-        arg=before,
-    )
-    area = page.locator("section[aria-label^='train/loss'] .area")
-    box = area.bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.locator("section[aria-label^='val/accuracy: max']")).not_to_have_attribute("aria-label", before)
+    page.locator("section[aria-label^='train/loss'] .area").hover()
     page.wait_for_selector(".tip:has-text('calm-harbour-1')")
-    pixels = page.evaluate(
+    page.wait_for_function(
         "() => { const c = document.querySelector('canvas'); const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
-        " let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n; }"
+        " let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n > 100; }"
     )
-    assert pixels > 100
     page.click("a:has-text('calm-harbour-1')")
     page.wait_for_selector("text=depth")
-    assert re.search(r"running", page.inner_text(".head"))
+    page.wait_for_selector(".head .state.running")
     run.finish()
     page.wait_for_selector(".head .state.finished")
     page.click("nav a:has-text('Logs')")
@@ -56,12 +53,15 @@ def test_filter_keys_and_theme(page):
     page.wait_for_selector("a:has-text('run-0.1')", state="detached")
     page.press("input[aria-label='Filter runs']", "Escape")
     page.keyboard.press("l")
-    assert page.get_attribute("button:has-text('Log y')", "aria-pressed") == "true"
+    expect(page.locator("button:has-text('Log y')")).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("?")
     page.wait_for_selector("[role=dialog]")
     theme = page.get_attribute("html", "data-theme")
+    assert theme is not None
     page.click("button[aria-label^='Use']")
+    expect(page.locator("html")).not_to_have_attribute("data-theme", theme)
     page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", re.compile("dark|light"))
+    expect(page.locator("html")).not_to_have_attribute("data-theme", theme)
 
-    assert page.get_attribute("html", "data-theme") != theme
     assert page.complaints == []

@@ -153,7 +153,7 @@ def python(work: Path) -> Callable[[str], str]:
         (work / "train.py").write_text(textwrap.dedent(code))
         done = subprocess.run(
             [sys.executable, "train.py"], cwd=work, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
-            timeout=240, check=False,
+            check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
@@ -169,7 +169,6 @@ def told(python: Callable[[str], str]) -> dict[str, Any]:
     return json.loads(python(NO_SOCKETS + DATA + GUIDE + TOLD).splitlines()[-1])
 
 
-@pytest.mark.timeout(600)
 def test_the_guide_runs_unchanged(told, work, store):
     """Every call succeeds without account, server or network, and reading gives exactly what was logged."""
     given = np.load(work / "told.npz")

@@ -23,7 +23,7 @@ def cell() -> Generator[Callable[[str], list[dict[str, Any]]]]:
 
     def execute(code: str) -> list[dict[str, Any]]:
         messages: list[dict[str, Any]] = []
-        client.execute_interactive(code, timeout=60, output_hook=messages.append)
+        client.execute_interactive(code, output_hook=messages.append)
         return messages
 
     try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 
 import pytest
+from playwright.sync_api import expect
+from waiting import until
 
 import runhaven
 from runhaven import plot
@@ -61,7 +63,7 @@ def test_pictures_follow_the_step(page):
     one.locator("button:has-text('sync')").click()
     one.locator("input[type=range]").press("Home")
     one.locator("text=step 0").wait_for()
-    assert grid.locator("header").inner_text().split("\n")[-1] == "step 20"
+    expect(grid.locator("header small")).to_have_text("step 20")
     grid.locator("button[aria-label^='Play']").click()
     grid.locator("text=step 30").wait_for()
     assert grid.locator("img").first.evaluate("img => getComputedStyle(img).imageRendering") == "pixelated"
@@ -101,14 +103,13 @@ def test_boxes_and_masks_are_toggled_by_class(page):
     found.locator("rect").nth(1).wait_for()
     found.locator("button:has-text('gull')").wait_for()
     canvas = found.locator("canvas")
-    assert len(colors(canvas)) == 2
+    until(lambda: len(colors(canvas)) == 2)
     assert found.locator("rect").nth(1).evaluate("r => [r.x.baseVal.value, r.width.baseVal.value]") == [8, 4]
     found.locator("button:has-text('gull')").click()
     page.wait_for_function("() => document.querySelectorAll('figure rect').length === 1")
-    assert len(colors(canvas)) == 1
+    until(lambda: len(colors(canvas)) == 1)
     found.locator("button:has-text('truth')").click()
-    page.wait_for_timeout(100)
-    assert colors(canvas) == set()
+    until(lambda: not colors(canvas))
     found.locator("figure button").click()
     page.locator("dialog .label:has-text('boat 0.9')").wait_for()
 
@@ -136,8 +137,7 @@ def test_a_table_is_searched_sorted_and_scrolled(page):
     found.locator("text=3 of 3,000 rows").wait_for()
     cells = found.locator("[role=row] [role=cell]:nth-child(2)")
     page.wait_for_function("() => document.querySelectorAll('[aria-label^=\"numbers\"] .rows [role=row]').length === 3")
-    cells.nth(2).wait_for()
-    assert cells.all_inner_texts() == ["17", "10", "3"]
+    expect(cells).to_have_text(["17", "10", "3"])
     found.locator("input[type=search]").fill("nowhere")
     found.locator("text=No row matches.").wait_for()
     panel(page, "pictures").locator("[role=cell] img").nth(1).wait_for()
@@ -196,8 +196,8 @@ def test_sounds_films_and_texts(page):
     sound.locator("img").wait_for()
     sound.locator("button[aria-label='Play falling']").click()
     page.wait_for_function("() => document.querySelector('audio').currentTime > 0")
-    assert len(colors(sound.locator("canvas"))) > 0
-    assert panel(page, "said").locator("pre").inner_text() == "two\nlines"
+    until(lambda: colors(sound.locator("canvas")))
+    until(lambda: panel(page, "said").locator("pre").inner_text() == "two\nlines")
     panel(page, "film").locator("img").wait_for()
 
     assert page.complaints == []
@@ -233,17 +233,17 @@ def test_objects_and_molecules_are_drawn_in_space(page):
     cloud = panel(page, "cloud")
     cloud.locator("text=500 points").wait_for()
     canvas = cloud.locator("canvas")
-    page.wait_for_timeout(300)
-    assert len(colors(canvas)) > 1
+    until(lambda: len(colors(canvas)) > 1)
     before = canvas.evaluate("c => c.toDataURL()")
-    canvas.focus()
-    box = canvas.bounding_box()
-    page.mouse.move(box["x"] + 50, box["y"] + 50)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 150, box["y"] + 90, steps=4)
-    page.mouse.up()
-    page.wait_for_timeout(300)
-    assert canvas.evaluate("c => c.toDataURL()") != before
+
+    def turned():
+        canvas.hover(position={"x": 50, "y": 50})
+        page.mouse.down()
+        canvas.hover(position={"x": 150, "y": 90})
+        page.mouse.up()
+        return canvas.evaluate("c => c.toDataURL()") != before
+
+    until(turned)
     panel(page, "mesh").locator("text=4 triangles").wait_for()
     panel(page, "molecule").locator("canvas").wait_for()
     panel(page, "smiles").locator(".molecule svg").wait_for()
@@ -276,7 +276,7 @@ def test_runs_stand_side_by_side_in_the_workspace(page):
     found = panel(page, "image")
     found.locator("figcaption:has-text('one 20')").wait_for()
     found.locator("figcaption:has-text('two 10')").wait_for()
-    assert found.locator(".run p").all_inner_texts() == ["two\nstep 10", "one"]
+    expect(found.locator(".run p")).to_have_text(["two step 10", "one"], use_inner_text=True)
     found.locator("input[type=range]").press("Home")
     found.locator("figcaption:has-text('one 0')").wait_for()
     found.locator("figcaption:has-text('two 0')").wait_for()
@@ -309,22 +309,21 @@ def test_a_watched_model_is_a_tree_with_its_gradients(page):
     show(page, run, "model")
     tree = page.locator("[role=tree]")
     tree.locator("[role=treeitem]").nth(3).wait_for()
-    assert "Linear" in tree.inner_text()
-    assert "40" in tree.locator("[role=treeitem]").nth(1).inner_text()
+    expect(tree).to_contain_text("Linear")
+    expect(tree.locator("[role=treeitem]").nth(1)).to_contain_text("40")
     tree.locator("[role=treeitem]").nth(1).click()
     page.wait_for_function("() => document.querySelectorAll('section.histogram').length === 4")
     found = panel(page, "gradients/0.weight")
     found.locator("small:has-text('1 NaN')").wait_for()
     found.locator("i.mark").wait_for()
-    assert colors(found.locator("canvas"))
-    box = found.locator(".area").bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    until(lambda: colors(found.locator("canvas")))
+    found.locator(".area").hover()
     found.locator(".tip:has-text('32 numbers')").wait_for()
     found.locator("button:has-text('ridge')").click()
     found.locator("path.ridge").nth(8).wait_for(state="attached")
     found.locator("text=▲").wait_for()
     found.locator("button:has-text('log')").click()
-    assert found.locator("button:has-text('log')").get_attribute("aria-pressed") == "false"
+    expect(found.locator("button:has-text('log')")).to_have_attribute("aria-pressed", "false")
     page.locator("section[aria-label^='Gradient norms']").locator("canvas").wait_for()
     tree.focus()
     page.keyboard.press("ArrowUp")
@@ -335,7 +334,6 @@ def test_a_watched_model_is_a_tree_with_its_gradients(page):
     entity, project, _ = run.path.split("/")
     page.evaluate(f"location.hash = '#/p/{entity}/{project}'")
     section = page.locator("h2 button:has-text('gradients_norm')")
-    section.wait_for()
+    expect(section).to_have_attribute("aria-expanded", "false")
 
-    assert section.get_attribute("aria-expanded") == "false"
     assert page.complaints == []

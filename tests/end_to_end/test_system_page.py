@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 import runhaven
 
@@ -16,8 +17,9 @@ STAND_IN = Path(__file__).parents[1] / "gpu_monitor"
 TRAINING = """
 import sys, time
 from pathlib import Path
-sys.path.insert(0, {stand_in!r})
+sys.path[:0] = [{stand_in!r}, {tests!r}]
 from fake_gpu import FakeDriver, build
+from waiting import until
 fake = FakeDriver(build(Path({directory!r})))
 fake.be_h100()
 fake.set("gpm", 0)
@@ -25,10 +27,15 @@ fake.set("utilization", 90, gpu=0)
 fake.set("utilization", 20, gpu=1)
 import runhaven
 run = runhaven.init(project="p", name="trained", settings=runhaven.Settings(x_stats_sampling_interval=0.1))
+def count():
+    found = runhaven.Api().run("trained")
+    return sum("gpu/0/power_watts" in row for row in found.scan_history(stream="system"))
+began = time.monotonic()
 for beat in range(12):
-    fake.field(74, beat * 5e7)
-    fake.field(83, beat * 40_000)
-    time.sleep(0.1)
+    passed_s = time.monotonic() - began
+    fake.field(74, passed_s * 5e8)  # throttled half of the time, in ns
+    fake.field(83, passed_s * 400_000)
+    until(lambda: count() > beat)
 run.finish()
 """
 
@@ -36,25 +43,22 @@ run.finish()
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="the stand-in for the driver is built with gcc")
 def test_gpus_and_host_are_grouped_below_what_the_run_used(page, tmp_path):
     """Facts come first, what costs time stands out; GPUs are the rows of a strip and the lines of shared charts; a search finds more."""
-    code = TRAINING.format(stand_in=str(STAND_IN), directory=str(tmp_path))
+    code = TRAINING.format(stand_in=str(STAND_IN), tests=str(STAND_IN.parent), directory=str(tmp_path))
     clean = {name: value for name, value in os.environ.items() if name != "RUNHAVEN_X_DISABLE_STATS"}
-    subprocess.run([sys.executable, "-c", code], check=True, env=clean, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, env=clean)
     run = runhaven.Api().run("trained")
     page.evaluate(f"location.hash = '#/r/{run.ulid}/system'")
     facts = page.locator("dl[aria-label='What the run used']")
-    facts.wait_for()
-    told = facts.inner_text()
-    assert "GPU-hours" in told
-    assert "2 GPUs" in told
-    assert "55 %" in told
-    assert facts.locator(".warning").all_inner_texts()[-1].startswith("Throttled")
+    for told in ("GPU-hours", "2 GPUs", "55 %"):
+        expect(facts).to_contain_text(told, use_inner_text=True)
+    expect(facts.locator(".warning").last).to_contain_text("Throttled", use_inner_text=True)
     strip = page.locator("section[aria-label='GPU utilisation: 2 rows']")
     strip.locator("canvas").hover()
     strip.locator(".tip:has-text('gpu')").wait_for()
     power = page.locator("section[aria-label='Power: 2 series']")
     power.locator(".area").hover()
     power.locator(".tip:has-text('gpu 0')").wait_for()
-    assert power.locator(".tip .line").count() == 2
+    expect(power.locator(".tip .line")).to_have_count(2)
     page.locator("section[aria-label^='Memory of the run']").locator("canvas").wait_for()
     assert page.locator("section[aria-label^='PCIe replays']").count() == 0
     page.fill("input[aria-label='Search panels']", "replays")

@@ -67,7 +67,6 @@ def play(library: Path) -> Play:
             text=True,
             check=False,
             env=clean | environment,
-            timeout=60,
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])

@@ -38,9 +38,9 @@ class FakeDriver:
         """Let a function, or all of them ("*"), return a code; 0 ends that."""
         self.library.fakeNvmlFail(function.encode(), gpu, code)
 
-    def delay(self, function: str, microseconds: int) -> None:
-        """Let a function take its time."""
-        self.library.fakeNvmlDelay(function.encode(), microseconds)
+    def hang(self, function: str, hangs: bool = True) -> None:
+        """Let no call of a function return until it may."""
+        self.library.fakeNvmlHang(function.encode(), int(hangs))
 
     def process(self, pid: int, used: int) -> None:
         """Let a process hold memory."""

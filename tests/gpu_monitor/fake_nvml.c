@@ -28,7 +28,7 @@ typedef struct { int gpu, instance; double clock; } gpm_sample;
 typedef struct { unsigned id; int code; double value; char *names[3]; } gpm_metric;               /* nvmlGpmMetric_t */
 typedef struct { unsigned version, count; gpm_sample *older, *newer; gpm_metric metrics[]; } gpm_request; /* nvmlGpmMetricsGet_t */
 
-static struct { char name[64]; int gpu; script script; int fail, delay_us, calls; } names[MOST_NAMES];
+static struct { char name[64]; int gpu; script script; int fail, calls; volatile int hangs; } names[MOST_NAMES];
 static struct { script script; int type, code, is_set; } fields[MOST_GPUS][MOST_FIELDS];
 static process processes[MOST_PROCESSES];
 static int process_count, initialized_pid, total_calls;
@@ -62,7 +62,7 @@ static double next(script *script) {
 }
 void fakeNvmlSet(const char *name, int gpu, const double *numbers, int count) { set(&names[find(name, gpu, 1)].script, numbers, count); }
 void fakeNvmlFail(const char *function, int gpu, int code) { names[find(function, gpu, 1)].fail = code; }
-void fakeNvmlDelay(const char *function, int us) { names[find(function, -1, 1)].delay_us = us; }
+void fakeNvmlHang(const char *function, int hangs) { names[find(function, -1, 1)].hangs = hangs; }
 int fakeNvmlCalls(const char *function) { return *function ? names[find(function, -1, 1)].calls : total_calls; }
 void fakeNvmlProcess(unsigned pid, double used) { processes[process_count++] = (process){pid, (unsigned long long)used, -1, -1}; }
 void fakeNvmlField(int gpu, int id, int type, int code, const double *numbers, int count) {
@@ -102,7 +102,7 @@ static int begin(const char *function, int gpu) {
     int at = find(function, -1, 1), code;
     names[at].calls++;
     total_calls++;
-    if (names[at].delay_us) usleep(names[at].delay_us);
+    while (names[at].hangs) usleep(1000);
     if ((code = refusal("*", -1)) || (code = names[at].fail)) return code;
     if (gpu >= 0 && ((code = refusal("*", gpu)) || (code = refusal(function, gpu)))) return code;
     return initialized_pid == getpid() ? OK : UNINITIALIZED;

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
 import re
-import select
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -33,9 +32,7 @@ def show(library: Path | None, *arguments: str, **environment: str) -> subproces
     if library:
         command = ["-c", BUSY.format(here=str(HERE), library=str(library), arguments=list(arguments))]
     clean = os.environ | {"COLUMNS": "160", "PYTHONIOENCODING": "utf-8"} | environment
-    return subprocess.run(
-        [sys.executable, *command], env=clean, capture_output=True, text=True, timeout=60, check=False
-    )
+    return subprocess.run([sys.executable, *command], env=clean, capture_output=True, text=True, check=False)
 
 
 def test_one_reading_as_a_table(library):
@@ -110,20 +107,17 @@ def test_live_it_redraws_in_place_and_leaves_the_terminal_as_it_was(library, no_
     environment = os.environ | {"PYTHONIOENCODING": "utf-8", "NO_COLOR": "1" if no_colour else ""}
     process = subprocess.Popen([sys.executable, "-c", code], stdout=child, stderr=child, env=environment)
     os.close(child)
-    seen, until = b"", time.monotonic() + 30
-    while seen.count(b"\x1b[H") < 3 and time.monotonic() < until:
-        if select.select([parent], [], [], 0.5)[0]:
-            seen += os.read(parent, 1 << 16)
+    seen = b""
+    while seen.count(b"\x1b[H") < 3:
+        seen += os.read(parent, 1 << 16)
     process.send_signal(signal.SIGINT)
-    while select.select([parent], [], [], 5)[0]:
-        try:
-            seen += os.read(parent, 1 << 16)
-        except OSError:
-            break
+    # A terminal that its last process has left cannot be read any more.
+    with contextlib.suppress(OSError):
+        while data := os.read(parent, 1 << 16):
+            seen += data
     os.close(parent)
 
-    assert process.wait(10) == 0
-    assert seen.count(b"\x1b[H") >= 3
+    assert process.wait() == 0, seen
     assert seen.startswith(b"\x1b[?1049h")
     assert seen.endswith(b"\x1b[?25h\x1b[?1049l")
     assert (b"\x1b[32m" in seen) is not no_colour
@@ -133,7 +127,7 @@ def test_live_it_redraws_in_place_and_leaves_the_terminal_as_it_was(library, no_
 def test_the_benchmark_of_the_monitor_runs(library):
     """It builds a stand-in of its own, measures eight GPUs, and prints a table."""
     done = subprocess.run(
-        [sys.executable, str(BENCHMARKS / "monitor.py"), "--quick"], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, str(BENCHMARKS / "monitor.py"), "--quick"], capture_output=True, text=True, check=False
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr
@@ -145,7 +139,7 @@ def test_the_benchmark_for_gpus_runs(library):
     text = f"import runpy, sys; sys.path[:0] = {[str(HERE), str(BENCHMARKS)]!r}; from fake_gpu import *; fake = FakeDriver({str(library)!r}); fake.be_h100(); "
     text += f"sys.argv = ['gpu.py', 'nvml']; runpy.run_path({str(BENCHMARKS / 'gpu.py')!r}, run_name='__main__')"
     measured, bare = (
-        subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=120, check=False)
+        subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
         for command in (["-c", text], [str(BENCHMARKS / "gpu.py")])
     )
 

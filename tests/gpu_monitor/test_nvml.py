@@ -245,7 +245,7 @@ def test_own_memory_is_that_of_the_whole_tree(play):
     (values,) = play(
         """
         import subprocess
-        child = subprocess.Popen(["sleep", "30"])
+        child = subprocess.Popen(["sleep", "600"])
         for pid in range(100_000, 100_100): fake.process(pid, 1 << 20)
         fake.process(os.getpid(), 1 << 30); fake.process(child.pid, 2 << 30)
         start(); values = source.sample(); child.kill(); child.wait()

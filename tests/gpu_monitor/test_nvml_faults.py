@@ -263,26 +263,24 @@ def test_a_child_that_only_inherits_the_source_leaves_the_driver_alone(play):
 
 
 def test_a_driver_that_hangs_hurts_nobody(play):
-    """While a call takes 3 seconds the main thread goes on and `stop` returns at once; the late row reaches nobody."""
-    counted, took, rows, late = play(
+    """While a call hangs the main thread goes on and `stop` returns; the late row reaches nobody."""
+    rows, late = play(
         """
         from runhaven_gpu_monitor.sampler import Sampler
-        monotonic = time.perf_counter; time.monotonic = monotonic
+        time.monotonic = time.perf_counter
         rows = []
         sampler = Sampler(rows.append, interval_s=0.05, sources=lambda: [source])
         sampler.start()
         while not rows: time.sleep(0.01)
-        fake.delay("nvmlDeviceGetUtilizationRates", 3_000_000)
-        hangs = fake.calls("nvmlDeviceGetUtilizationRates")
-        while fake.calls("nvmlDeviceGetUtilizationRates") == hangs: time.sleep(0.01)
-        until, counted = monotonic() + 0.5, 0
-        while monotonic() < until: counted += 1
-        before = len(rows); began = monotonic(); sampler.stop(); took = monotonic() - began
-        fake.delay("nvmlDeviceGetUtilizationRates", 0); time.sleep(3.5)
-        answer(counted, took, before, len(rows))
+        fake.hang("nvmlDeviceGetUtilizationRates")
+        calls = fake.calls("nvmlDeviceGetUtilizationRates")
+        while fake.calls("nvmlDeviceGetUtilizationRates") == calls: time.sleep(0.01)
+        before = len(rows)
+        # The call ends only below: whatever waited for it would wait for ever.
+        sampler.stop()
+        fake.hang("nvmlDeviceGetUtilizationRates", False); sampler._thread.join()
+        answer(before, len(rows))
         """
     )
 
-    assert counted > 100_000
-    assert took < 0.6
     assert late == rows

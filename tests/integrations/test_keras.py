@@ -380,7 +380,7 @@ def test_it_goes_by_wandbs_names():
 def in_a_process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     paths = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, timeout=250, check=False,
+        [sys.executable, *arguments], capture_output=True, text=True, check=False,
         env=os.environ | {"PYTHONPATH": paths} | environment,
     )  # fmt: skip
 

@@ -121,7 +121,7 @@ def test_two_processes_make_one_run(tmp_path, strategy, early):
     )
     (tmp_path / "train.py").write_text(text)
     done = subprocess.run(
-        [sys.executable, "train.py"], cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False,
+        [sys.executable, "train.py"], cwd=tmp_path, capture_output=True, text=True, check=False,
         env=os.environ | {"PL_TORCH_DISTRIBUTED_BACKEND": "gloo"},
     )  # fmt: skip
 
@@ -157,7 +157,7 @@ def test_the_shards_of_all_ranks_are_watched(tmp_path, store):
     folder = str(Path(__file__).parents[1])
     (tmp_path / "train.py").write_text(textwrap.dedent(SHARDED).format(folder=folder, root=str(tmp_path)))
     done = subprocess.run(
-        [sys.executable, "train.py"], cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False,
+        [sys.executable, "train.py"], cwd=tmp_path, capture_output=True, text=True, check=False,
         env=os.environ | {"PL_TORCH_DISTRIBUTED_BACKEND": "gloo"},
     )  # fmt: skip
 

@@ -301,7 +301,7 @@ def launch(folder: Path, *launcher: str, fails: bool) -> subprocess.CompletedPro
     )
     (folder / "train.py").write_text(text)
     return subprocess.run(
-        [sys.executable, *launcher, str(folder / "train.py")], capture_output=True, text=True, timeout=250, check=False,
+        [sys.executable, *launcher, str(folder / "train.py")], capture_output=True, text=True, check=False,
         env=os.environ | {"RUNHAVEN_PROJECT": "p", "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import struct
 import threading
-import time
 from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import uvicorn
+from waiting import until
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -43,11 +43,8 @@ class Served:
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]}, daemon=True)
         self.thread.start()
         self.url = f"http://127.0.0.1:{self.port}{prefix}"
-        self.client = httpx.Client(base_url=self.url)
-        for _ in range(200):
-            if self.server.started:
-                break
-            time.sleep(0.02)
+        self.client = httpx.Client(base_url=self.url, timeout=None)
+        until(lambda: self.server.started)
 
     def sign_in(self) -> httpx.Response:
         return self.client.get("/", params={"code": self.access.issue_code()})
@@ -59,7 +56,7 @@ class Served:
     def close(self) -> None:
         self.client.close()
         self.server.should_exit = True
-        self.thread.join(10)
+        self.thread.join()
         self.socket.close()
 
 
@@ -93,8 +90,8 @@ def test_a_code_signs_in_once(served):
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     assert served.client.get("/api/v1/projects").json() == []
-    assert httpx.get(served.url, params={"code": code}).status_code == 401
-    assert httpx.get(served.url, params={"code": "guessed"}).status_code == 401
+    for spent in (code, "guessed"):
+        assert httpx.get(served.url, params={"code": spent}, timeout=None).status_code == 401
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", ""])
@@ -121,28 +118,27 @@ def test_the_live_socket_wants_cookie_and_origin(served):
     served.sign_in()
     address = f"ws://127.0.0.1:{served.port}/api/v1/live"
     for headers in ({}, {"Cookie": served.cookie, "Origin": "https://evil.example"}):
-        with pytest.raises(InvalidStatus), connect(address, additional_headers=headers):
+        with pytest.raises(InvalidStatus), connect(address, additional_headers=headers, open_timeout=None):
             pass
-    with connect(address, additional_headers={"Cookie": served.cookie, "Origin": served.url}):
+    ours = {"Cookie": served.cookie, "Origin": served.url}
+    with connect(address, additional_headers=ours, open_timeout=None):
         pass
 
 
 def test_a_new_row_reaches_the_browser(served):
-    """A run that starts, and each row, is told within two seconds."""
+    """A run that starts, and each row, is told to a page that is open."""
     served.sign_in()
     address = f"ws://127.0.0.1:{served.port}/api/v1/live"
-    with connect(address, additional_headers={"Cookie": served.cookie}) as live:
+    with connect(address, additional_headers={"Cookie": served.cookie}, open_timeout=None) as live:
         run = runhaven.init(project="p")
         run.log({"a": 1})
-        started = time.monotonic()
         told: list[dict[str, Any]] = []
         while not any(one.get("runs", [{}])[0].get("last_step") == 0 for one in told):
-            told.append(json.loads(live.recv(timeout=5)))
+            told.append(json.loads(live.recv()))
         assert any(one.get("projects") for one in told)
-        assert time.monotonic() - started < 3
         run.log({"a": 2})
         while told[-1].get("runs", [{}])[0].get("last_step") != 1:
-            told.append(json.loads(live.recv(timeout=5)))
+            told.append(json.loads(live.recv()))
 
 
 def decode(data: bytes) -> list[dict[str, Any]]:
@@ -173,9 +169,8 @@ def test_large_runs_are_sealed_while_they_are_looked_at(store, tmp_path, monkeyp
     served.sign_in()
     asked = {"series": [{"run": before.ulid, "key": "loss", "stream": ""}], "x": "step", "buckets": 100}
     first = served.client.post("/api/v1/curves", json=asked, headers={"Origin": served.url})
-    sealed, deadline = before.directory.path / "sealed", time.monotonic() + 30
-    while not list(sealed.glob("manifest.*")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    sealed = before.directory.path / "sealed"
+    until(lambda: list(sealed.glob("manifest.*")))
     second = served.client.post("/api/v1/curves", json=asked, headers={"Origin": served.url})
     served.close()
     (after,) = runhaven.Api().runs()

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -185,14 +184,12 @@ def test_a_run_can_grow_while_its_curves_are_in_use(written):
     written.close()
 
 
-def test_a_million_points_are_reduced_in_milliseconds():
-    """A million points to a thousand buckets take well under 100 ms."""
+def test_a_million_points_are_reduced():
+    """A million points become a thousand buckets of equal counts, which keep the lowest and the highest value."""
     xs = np.arange(1_000_000)
     values = np.sin(xs * 0.001)
-    took = []
-    for _ in range(3):
-        begin = time.perf_counter()
-        reduce_points(xs, values, 1000)
-        took.append(time.perf_counter() - begin)
+    curve = reduce_points(xs, values, 1000)
 
-    assert min(took) < 0.05
+    assert len(curve) == 1000
+    assert set(np.abs(curve.count - 1000)) <= {0, 1}
+    assert (curve.min.min(), curve.max.max()) == (values.min(), values.max())

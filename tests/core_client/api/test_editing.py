@@ -423,7 +423,7 @@ def test_a_running_run_is_stopped_and_waited_for(store):
     """`stop()` interrupts the training's main thread; `wait_until_finished()` returns after its end."""
     code = (
         "import runhaven, time; r = runhaven.init(project='p', id='live'); print('ready', flush=True)\n"
-        "try:\n    time.sleep(60)\nexcept KeyboardInterrupt: r.finish(3)"
+        "try:\n    time.sleep(600)\nexcept KeyboardInterrupt: r.finish(3)"
     )
     process: Any = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     process.stdout.readline()

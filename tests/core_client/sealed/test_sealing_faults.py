@@ -10,6 +10,7 @@ import sys
 import time
 
 import pytest
+from waiting import until
 
 import runhaven
 from runhaven.api import Run
@@ -29,8 +30,7 @@ from runhaven.store.directory import RunDirectory
 directory = RunDirectory(Path(sys.argv[1]))
 chance = random.Random(5)
 took = 0.05
-for moment in range(50):
-    started = time.monotonic()
+while True:
     child = os.fork()
     if child == 0:
         try:
@@ -40,6 +40,8 @@ for moment in range(50):
     time.sleep(chance.uniform(0, took))
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
+    # Moments before the end, however long that takes here.
+    took *= 1.05 if status else 0.8
     print(status, flush=True)
     if sys.stdin.readline() != "go on\\n":
         break
@@ -50,7 +52,6 @@ def rows(run: Run) -> list[int]:
     return [row["i"] for row in run.scan_history(["i"])]
 
 
-@pytest.mark.timeout(300)
 def test_sealers_killed_at_fifty_moments_lose_and_double_nothing(written):
     """After each SIGKILL the run reads as before; in the end it is sealed, and the leavings can be collected."""
     for step in range(4000):
@@ -60,18 +61,18 @@ def test_sealers_killed_at_fifty_moments_lose_and_double_nothing(written):
     sealer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert sealer.stdin is not None
     assert sealer.stdout is not None
-    killed = 0
-    for _ in range(50):
+    moments = killed = 0
+    while moments < 50 or killed <= 10:
+        moments += 1
         killed += int(sealer.stdout.readline()) == signal.SIGKILL
         assert rows(Run(written.directory)) == list(range(4000))
         if newest(place_to_read(written.directory)).segments:
             shutil.rmtree(place_to_read(written.directory))
         sealer.stdin.write("go on\n")
         sealer.stdin.flush()
-    sealer.communicate(timeout=60)
+    sealer.communicate()
     seal(written.directory)
 
-    assert killed > 10
     assert rows(Run(written.directory)) == list(range(4000))
     assert Run(written.directory).damage == []
     named = newest(place_to_read(written.directory)).checksums
@@ -81,7 +82,6 @@ def test_sealers_killed_at_fifty_moments_lose_and_double_nothing(written):
     assert not {path.name for path in left} & named.keys()
 
 
-@pytest.mark.timeout(300)
 def test_many_sealers_of_a_running_run(tmp_path):
     """Six processes that seal a run while it is written neither lose nor double a row."""
     run = runhaven.init(project="p", id="abc")
@@ -94,16 +94,15 @@ def test_many_sealers_of_a_running_run(tmp_path):
         "while not Path(sys.argv[2]).exists() and os.getppid() == parent:\n    seal(RunDirectory(Path(sys.argv[1])))\n"
     )
     sealers = [subprocess.Popen([sys.executable, "-c", code, str(directory.path), str(stop)]) for _ in range(6)]
-    deadline = time.monotonic() + 60
     step = 0
-    while newest(place_to_read(directory)).number < 12 and time.monotonic() < deadline:
+    while newest(place_to_read(directory)).number < 12:
         for _ in range(100):
             step += 1
             run.log({"i": step})
         time.sleep(0.01)
     run.finish()
     stop.touch()
-    codes = [sealer.wait(60) for sealer in sealers]
+    codes = [sealer.wait() for sealer in sealers]
     found = runhaven.Api().run("p/abc")
 
     assert codes == [0] * 6
@@ -114,7 +113,6 @@ def test_many_sealers_of_a_running_run(tmp_path):
     assert int(found.curve("i").count.sum()) == int(runhaven.Api().run("p/abc").curve("i").count.sum()) == step + 1
 
 
-@pytest.mark.timeout(300)
 def test_a_directory_copied_while_it_is_written_and_sealed(tmp_path):
     """`cp -r`, while another process logs, gives a beginning of the rows; should a fold pass it by, the gap is told."""
     code = (
@@ -124,12 +122,10 @@ def test_a_directory_copied_while_it_is_written_and_sealed(tmp_path):
     )
     stop = tmp_path / "stop"
     logging = subprocess.Popen([sys.executable, "-c", code, str(stop)], stdout=subprocess.PIPE, text=True)
-    while not runhaven.Api().runs():
-        time.sleep(0.05)
-    directory = runhaven.Api().runs()[0].directory
-    lengths: list[int] = []
+    directory = until(runhaven.Api().runs)[0].directory
+    lengths: list[int] = [0]
     for turn in range(12):
-        time.sleep(0.2)
+        until(lambda: len(rows(Run(directory))) > lengths[-1] + 100)
         if turn % 3 == 2:
             seal(directory)
         copy = tmp_path / str(turn) / "runs" / directory.path.parent.name / directory.ulid
@@ -143,7 +139,7 @@ def test_a_directory_copied_while_it_is_written_and_sealed(tmp_path):
         assert read == (sorted(set(read)) if is_gap_told else list(range(len(read))))
         lengths.append(len(read))
     stop.touch()
-    logged = int(logging.communicate(timeout=60)[0])
+    logged = int(logging.communicate()[0])
 
-    assert 0 < lengths[0] < lengths[-1] <= logged
+    assert 0 < lengths[1] < max(lengths) <= logged
     assert rows(runhaven.Api().run("p/abc")) == list(range(logged))

@@ -57,7 +57,7 @@ def test_a_killed_process_is_seen_at_once(number, expected, store):
     """A run is running until its process is killed, and is over the moment it is gone."""
     code = (
         "import time, runhaven\n"
-        "run = runhaven.init(project='p', id='x'); run.log({'a': 1}); print('ready', flush=True); time.sleep(60)"
+        "run = runhaven.init(project='p', id='x'); run.log({'a': 1}); print('ready', flush=True); time.sleep(600)"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment)
