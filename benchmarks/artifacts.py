@@ -304,9 +304,12 @@ def compare(title: str, root: Path, tools: list[str], scenario: Any, repeat: int
         order = there if turn % 2 == 0 else there[::-1]
         for tool in order:
             keep(costs, tool, TINY, tool.do("log"))
+        made = place / "made"
+        made.mkdir()
+        make(made)
+        size = used(made) / MIB
         for tool in order:
-            make(tool.data)
-        size = used(order[0].data) / MIB
+            shutil.copytree(made, tool.data, dirs_exist_ok=True)
         for number in range(len(changes) + 1):
             for tool in order:
                 if number:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import mmap
-import sys
 import threading
 from importlib.util import find_spec
 from io import FileIO
@@ -12,6 +9,7 @@ from queue import LifoQueue
 from typing import TYPE_CHECKING
 
 from runhaven.platform.files import read_full
+from runhaven.platform.memory import pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,16 +128,5 @@ class Windows:
 
 class _Window:
     def __init__(self) -> None:
-        self.memory = memoryview(_pages(GREATEST + _STEP))
+        self.memory = memoryview(pages(GREATEST + _STEP))
         self.users = 0
-
-
-def _pages(size: int) -> mmap.mmap:
-    """Return memory that nobody shares, in huge pages where the system has them: small ones cost as much to make as what they hold to hash."""
-    if sys.platform == "win32":
-        return mmap.mmap(-1, size)
-    pages = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            pages.madvise(mmap.MADV_HUGEPAGE)
-    return pages

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from runhaven.artifacts.manifest import Entry
     from runhaven.artifacts.progress import Progress
 
+_SMALL = 1 << 20
+"""A file of so many bytes or fewer is read at once."""
+
 
 class Fetching:
     """Brings files into one folder."""
@@ -96,8 +99,9 @@ class Fetching:
             else:
                 self._copy(entry, partial)
             partial.put_in_place()
-        except NotFoundError:
-            partial.remove()
+        except NotFoundError as error:
+            if not isinstance(error, reference.BrokenOffError):
+                partial.remove()
             if not (entry.ref is not None and allow_missing_reference):
                 raise
         return target
@@ -124,18 +128,25 @@ class Fetching:
         return digest_of(target) == entry.digest
 
     def _follow(self, entry: Entry, partial: Partial) -> None:
-        """Bring what a reference leads to; where only its host can tell what is right, from the beginning."""
+        """Bring what a reference leads to; from the beginning, unless its digest or its host says that a part of it is right."""
         if reference.is_local(entry) and reference.is_checksum(entry):
             if not partial.copy(reference.local(entry), entry.digest, self._count):
                 raise reference.gone(entry, "its content has changed since")
+            return
+        if reference.is_resumable(entry):
+            with partial.open() as file:
+                reference.go_on(entry, file, self._count)
         else:
             partial.remove()
             reference.fetch(entry, partial.path)
             self._count(entry.size or 0)
+        reference.check(entry, partial.path)
 
     def _copy(self, entry: Entry, partial: Partial) -> None:
         """Copy, clone or link a file that is one blob."""
         (blob,) = entry.blobs
+        if not self._hard_links and not self._can_clone and blob.size <= _SMALL and self._write(blob, entry, partial):
+            return
         source = self._blobs.path(blob.sha256)
         if not self._blobs.has(blob.sha256):
             raise missing(entry, blob)
@@ -155,6 +166,14 @@ class Fetching:
         if not is_right:
             partial.remove()
             raise damaged(entry, source)
+
+    def _write(self, blob: Blob, entry: Entry, partial: Partial) -> bool:
+        """Write a small file, which is checked before it is written; False if somebody began with it."""
+        data = self._buffers.take(blob.size)
+        _fill(self._blobs, blob, entry, data)
+        is_written = partial.write(data)
+        self._count(blob.size if is_written else 0)
+        return is_written
 
     def _is_cloned(self, source: Path, partial: Partial) -> bool:
         # What is half there was not cloned either.

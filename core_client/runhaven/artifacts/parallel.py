@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from operator import length_hint
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from runhaven.platform.memory import pages
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Self
@@ -71,10 +73,10 @@ class _Shared(Generic[Item]):
 class Buffers(threading.local):
     """A buffer for each thread: memory that is new for each file would cost as much as the copy."""
 
-    _memory = bytearray()
+    _memory = memoryview(b"")
 
     def take(self, size: int) -> memoryview:
         """Return this thread's buffer, of so many bytes; it holds anything."""
         if len(self._memory) < size:
-            self._memory = bytearray(size)
-        return memoryview(self._memory)[:size]
+            self._memory = memoryview(pages(max(size, 2 * len(self._memory))))
+        return self._memory[:size]

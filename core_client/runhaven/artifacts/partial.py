@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from runhaven.artifacts.hashing import holds
 from runhaven.artifacts.parallel import for_each
-from runhaven.platform.files import write_all
+from runhaven.platform.files import create, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -79,8 +79,12 @@ class Partial:
         self.path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def _open(self) -> Generator[FileIO]:
-        """Open it, made if need be; a full disk gets its room back, what else goes wrong leaves it for the next one."""
+    def open(self) -> Generator[FileIO]:
+        """Open it for reading and writing, made if need be; a full disk gets its room back, what else goes wrong leaves it for the next one.
+
+        Raises:
+            OSError: If that cannot be.
+        """
         try:
             status = self.path.lstat()
             # What has another name too may be the store's own: a link that was made just before the process was killed.
@@ -93,9 +97,32 @@ class Partial:
             with FileIO(os.open(self.path, flags, 0o666), "r+b") as file:
                 yield file
         except OSError as error:
-            if error.errno in _FULL:
-                self.remove()
+            self._give_back(error)
             raise
+
+    def _give_back(self, error: OSError) -> None:
+        """Give a full disk its room back."""
+        if error.errno in _FULL:
+            self.remove()
+
+    def write(self, data: memoryview) -> bool:
+        """Make it some bytes; False, and nothing is done, if there is one already.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        try:
+            fd = create(self.path)
+        except FileExistsError:
+            return False
+        try:
+            write_all(fd, data)
+        except OSError as error:
+            self._give_back(error)
+            raise
+        finally:
+            os.close(fd)
+        return True
 
     def copy(self, source: Path, sha256: str, count: Callable[[int], None]) -> bool:
         """Make it a copy of a file, from where it ends; a beginning that is wrong is written over.
@@ -111,7 +138,7 @@ class Partial:
         Raises:
             OSError: If the file cannot be read, or this one not be written.
         """
-        with FileIO(source) as read, self._open() as file:
+        with FileIO(source) as read, self.open() as file:
             has_beginning = file.seek(0, os.SEEK_END) > 0
             is_right = self._complete(file, read, count) == sha256
             if not is_right and has_beginning:
@@ -154,14 +181,14 @@ class Partial:
             OSError: If it cannot be written.
         """
         ends = list(accumulate(chunk.size for chunk in chunks))
-        with self._open() as file:
+        with self.open() as file:
             has_beginning = file.seek(0, os.SEEK_END) > 0
             file.truncate(ends[-1])
 
         def write(piece: tuple[int, Blob]) -> None:
             end, chunk = piece
             data = self._buffers.take(chunk.size)
-            with self._open() as file:
+            with self.open() as file:
                 if not (has_beginning and holds(file, end - chunk.size, chunk, data)):
                     fill(chunk, data)
                     file.seek(end - chunk.size)

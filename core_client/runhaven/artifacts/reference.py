@@ -18,7 +18,8 @@ from runhaven.errors import NotFoundError, UsageError
 from runhaven.platform.files import copy_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from io import FileIO
 
 _SCHEMES = ("file", "http", "https", "s3", "gs")
 _MOST_OBJECTS = 10_000_000
@@ -157,11 +158,40 @@ def local(entry: Entry) -> Path:
     return source
 
 
+class BrokenOffError(NotFoundError):
+    """A remote file that came in part; what came can be gone on with."""
+
+
+def is_resumable(entry: Entry) -> bool:
+    """Tell whether a reference leads to a host that can be asked for the rest of a file, if that is still the same."""
+    etag = str(entry.extra.get("etag", ""))
+    is_header = bool(etag) and etag.isascii() and etag.isprintable()
+    return is_header and urlsplit(entry.ref or "").scheme in {"http", "https"}
+
+
+def go_on(entry: Entry, file: FileIO, count: Callable[[int], None]) -> None:
+    """Append to a file what it lacks of that which a reference names; from the beginning where the host cannot go on.
+
+    Args:
+        entry: The reference, which is resumable.
+        file: What came before; it is believed, since nobody but the host knows the bytes.
+        count: Is told how many bytes are done.
+
+    Raises:
+        BrokenOffError: If the host broke off again and again.
+        NotFoundError: If it cannot be reached, or has no such file any more.
+        OSError: If the file cannot be written.
+    """
+    from runhaven.artifacts import remote
+
+    remote.go_on(entry.ref_target(), file, Known(entry.extra["etag"], entry.size), count)
+
+
 def fetch(entry: Entry, target: Path) -> None:
     """Copy what a reference names.
 
     Raises:
-        NotFoundError: If it is not there any more, or has changed.
+        NotFoundError: If it is not there any more.
         ImportError: If the package that gets it is missing.
         OSError: If the target cannot be written.
     """
@@ -175,10 +205,18 @@ def fetch(entry: Entry, target: Path) -> None:
         remote.bring(uri, target)
     else:
         raise gone(entry, f"the scheme {scheme!r} is not known")
+
+
+def check(entry: Entry, target: Path) -> None:
+    """Compare a copy of what a reference names with what is known of it.
+
+    Raises:
+        NotFoundError: If it has changed.
+    """
     if entry.size is not None and target.stat().st_size != entry.size:
         raise gone(entry, f"it has {target.stat().st_size} bytes now, not {entry.size}")
     etag = entry.extra.get("etag")
-    if etag and (now := ask(uri).etag) != etag:
+    if etag and (now := ask(entry.ref_target()).etag) != etag:
         raise gone(entry, f"its etag is {now!r} now, not {etag!r}")
 
 

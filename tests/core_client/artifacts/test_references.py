@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
+import random
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -34,15 +36,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def server() -> Generator[str]:
-    Handler.etag = "one"
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as made:
+@contextlib.contextmanager
+def serving(handler: type[Handler]) -> Generator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as made:
         thread = threading.Thread(target=made.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{made.server_port}/data/file.bin"
         made.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def server() -> Generator[str]:
+    Handler.etag = "one"
+    with serving(Handler) as address:
+        yield address
 
 
 def test_local_files_are_referred_to_by_their_content(run, folder, store, tmp_path):
@@ -88,6 +96,113 @@ def test_remote_files_are_referred_to_by_what_their_host_says(run, server, tmp_p
         artifact.download(tmp_path / "again")
     with pytest.raises(UsageError, match="download"):
         artifact.get_entry("file.bin").open()
+
+
+class Breaking(Handler):
+    """Serves a large file, whose connections it closes after some bytes, as often as it is told to."""
+
+    content: ClassVar[bytes] = random.Random(1).randbytes(3_000_000)
+    breaks: ClassVar[int] = 0
+    after: ClassVar[int] = 1_000_000
+    answers: ClassVar[str] = "ranges"
+    asked: ClassVar[list[tuple[str | None, str | None]]] = []
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("ETag", f'"{self.etag}"')
+        self.send_header("Content-Length", str(len(self.content)))
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        wanted, only_if = self.headers["Range"], self.headers["If-Range"]
+        Breaking.asked.append((wanted, only_if))
+        start = int(wanted.split("=")[1].rstrip("-")) if wanted and self.answers != "whole" else 0
+        if start >= len(self.content):
+            self.send_error(416)
+            return
+        if wanted is None or self.answers == "whole" or only_if != f'"{self.etag}"':
+            start = 0
+            self.do_HEAD()
+        else:
+            start = 0 if self.answers == "elsewhere" else start
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{len(self.content) - 1}/{len(self.content)}")
+            self.send_header("Content-Length", str(len(self.content) - start))
+            self.end_headers()
+        rest = self.content[start:]
+        Breaking.breaks -= 1
+        self.wfile.write(rest[: self.after] if self.breaks >= 0 else rest)
+
+
+@pytest.fixture
+def breaking(monkeypatch) -> Generator[str]:
+    monkeypatch.setattr("runhaven.artifacts.remote._PAUSE_S", 0)
+    Breaking.etag, Breaking.asked, Breaking.answers = "one", [], "ranges"
+    with serving(Breaking) as address:
+        yield address
+
+
+@pytest.fixture
+def referred(run, breaking) -> Artifact:
+    artifact = Artifact("data", "dataset")
+    artifact.add_reference(breaking)
+    run.log_artifact(artifact)
+    return artifact
+
+
+def test_a_download_that_breaks_goes_on(referred, tmp_path):
+    """When the host closes the connection, it is asked for the rest alone, if that is still of the same file."""
+    Breaking.breaks = 2
+    referred.download(tmp_path / "out")
+
+    assert (tmp_path / "out" / "file.bin").read_bytes() == Breaking.content
+    assert Breaking.asked == [(None, None), ("bytes=1000000-", '"one"'), ("bytes=2000000-", '"one"')]
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "whole", "elsewhere", "changed", "too long", "all there"])
+def test_the_next_download_goes_on(referred, tmp_path, meanwhile):
+    """What a host that breaks off again and again sent is kept, and the next download goes on with it, unless it is not the file any more."""
+    Breaking.breaks, Breaking.after = 5, 100_000
+    with pytest.raises(NotFoundError, match="broke off 5 times"):
+        referred.download(tmp_path / "out")
+    (part,) = (tmp_path / "out").iterdir()
+    came = part.stat().st_size
+    Breaking.breaks, Breaking.asked = 0, []
+    if meanwhile in {"whole", "elsewhere"}:
+        Breaking.answers = meanwhile
+    elif meanwhile == "changed":
+        Breaking.etag = "two"
+        with pytest.raises(NotFoundError, match="its etag is 'two' now"):
+            referred.download(tmp_path / "out")
+        assert not list((tmp_path / "out").iterdir())
+        return
+    elif meanwhile in {"too long", "all there"}:
+        part.write_bytes(Breaking.content + b"x" * (meanwhile == "too long"))
+    referred.download(tmp_path / "out")
+
+    assert came == 500_000
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["file.bin"]
+    assert (tmp_path / "out" / "file.bin").read_bytes() == Breaking.content
+    assert Breaking.asked == {
+        "too long": [(None, None)],
+        "all there": [],
+        "elsewhere": [("bytes=500000-", '"one"'), (None, None)],
+    }.get(meanwhile, [("bytes=500000-", '"one"')])
+
+
+def test_a_download_whose_length_nobody_knew_begins_anew(run, breaking, tmp_path):
+    """Where the size is not known and nothing is left to ask for, the file is brought from the beginning."""
+    artifact = Artifact("data", "dataset")
+    artifact.add_reference(breaking, etag="one")
+    run.log_artifact(artifact)
+    Breaking.breaks, Breaking.after = 5, 100_000
+    with pytest.raises(NotFoundError, match="broke off"):
+        artifact.download(tmp_path / "out")
+    next((tmp_path / "out").iterdir()).write_bytes(Breaking.content)
+    artifact.download(tmp_path / "out")
+
+    assert (tmp_path / "out" / "file.bin").read_bytes() == Breaking.content
+    assert Breaking.asked[-2:] == [("bytes=3000000-", '"one"'), (None, None)]
 
 
 def test_nobody_is_asked_without_checksum():
