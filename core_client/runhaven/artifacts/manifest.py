@@ -220,8 +220,8 @@ def _read_entry(path: str, fields: dict[str, Any], owner: Artifact | None) -> En
     if check_path(path) != path:
         message = f"the path {path!r} is not in its plain form"
         raise ValueError(message)
-    size = fields.get("size")
     ref = fields.get("ref")
+    size = fields["size"] if ref is None else fields.get("size")
     chunks = tuple(_read_chunk(*chunk) for chunk in fields.get("chunks", ()))
     if ref is not None:
         digest = str(fields["digest"])

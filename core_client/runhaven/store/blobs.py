@@ -121,8 +121,14 @@ class Blobs:
             raise
 
     def _make_room(self, place: str) -> None:
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        Path(place).parent.mkdir(mode=0o700, exist_ok=True)
+        directory = os.path.dirname(place)
+        try:
+            os.mkdir(directory, 0o700)
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            Path(directory).mkdir(mode=0o700, exist_ok=True)
 
     def settle(self, sha256s: Iterable[str]) -> None:
         """Wait until blobs are on the disk, whoever wrote them.
