@@ -7,6 +7,7 @@ import copy
 import gc
 import io
 import pickle
+import random
 import sys
 import weakref
 from typing import Any
@@ -20,7 +21,7 @@ import runhaven
 from runhaven import log_histogram
 from runhaven.errors import UsageError
 from runhaven.testing import record
-from runhaven_integrations.torch import capture, counting, sampling, totals, unwatch, watch, watcher
+from runhaven_integrations.torch import batch, capture, counting, sampling, small, totals, unwatch, watch, watcher
 from runhaven_integrations.torch.part import Part
 
 
@@ -297,6 +298,7 @@ def test_a_norm_raises_the_alert_where_a_sample_missed_the_number():
 
 def test_the_update_ratio_is_that_of_the_step():
     """SGD changes weights by the learning rate times the gradient; small tensors are compared whole, large ones by a sample."""
+    torch.manual_seed(0)
     model = torch.nn.Linear(300, 100)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     model.weight.grad, model.bias.grad = torch.randn(100, 300), torch.randn(100)
@@ -312,7 +314,7 @@ def test_the_update_ratio_is_that_of_the_step():
     assert not torch.equal(weight, model.weight)
     assert not torch.equal(bias, model.bias)
     assert run.series("update_ratio/bias") == [pytest.approx(of_bias.item(), rel=1e-4)]
-    assert run.series("update_ratio/weight") == [pytest.approx(of_weight.item(), rel=0.05)]
+    assert run.series("update_ratio/weight") == [pytest.approx(of_weight.item(), rel=0.1)]
 
 
 def test_a_look_that_is_not_read_yet_holds_no_gradient():
@@ -380,6 +382,21 @@ def test_a_shard_gives_its_share_of_a_sample(local, whole, blocks):
     assert sampling.share_of(1 << 16, local, whole) == blocks
 
 
+@pytest.mark.parametrize("size", [2049, 5000, 1 << 20])
+def test_blocks_are_spread_over_all_of_a_tensor(size):
+    """They come from the beginning to the end, at other places each time, and draw none of the training's random numbers."""
+    before = torch.get_rng_state(), random.getstate()
+    flat = torch.arange(size)
+    taken = [sampling.spread(flat, 64, 32) for _ in range(300)]
+    firsts, lasts = [int(each[0, 0]) for each in taken], [int(each[-1, -1]) for each in taken]
+
+    assert min(firsts) == 0
+    assert max(lasts) >= size - 1 - (15 if size < 1 << 20 else size // 50)
+    assert size == 2049 or len(set(firsts)) > 3
+    assert all(each.diff().eq(1).all() for each in taken)
+    assert (torch.equal(before[0], torch.get_rng_state()), before[1]) == (True, random.getstate())
+
+
 def test_every_block_is_as_likely_in_a_sample():
     """Of 100 blocks, each is taken about as often as the others."""
     flat = torch.arange(100 * sampling.BLOCK + 1)
@@ -389,17 +406,23 @@ def test_every_block_is_as_likely_in_a_sample():
     assert (taken / sampling.BLOCK - 400).abs().max() < 100
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
-def test_tensors_of_all_sizes_are_counted_in_one_look(dtype):
-    """Small tensors that are counted together, empty ones, and one of several pieces each have their own counts."""
-    sizes = [3, 0, counting.SMALL, counting.CHUNK * 2 + 5, *[7] * counting.PACKED, counting.SMALL + 1]
-    flats = [torch.randn(size).to(dtype) * (1 + place) for place, size in enumerate(sizes)]
-    sums, counts = counting.look_through(flats, [True] * len(flats))
+@pytest.mark.parametrize("has_numpy", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
+def test_tensors_of_all_sizes_are_counted_in_one_look(monkeypatch, dtype, has_numpy):
+    """Small tensors that are copied together, and one of several pieces, each have their own counts, with NumPy and without."""
+    if not has_numpy:
+        monkeypatch.setattr(counting, "np", None)
+    sizes = [3, small.SMALL, counting.CHUNK * 2 + 5, *[7] * 70, small.SMALL + 1]
+    flats = [torch.randn(size).to(dtype) * (1 + place % 9) for place, size in enumerate(sizes)]
+    look = batch.Batch(
+        "gradients", [Part(place, str(place), flat) for place, flat in enumerate(flats)], 512, None, is_exact=True
+    )
+    found = look.totals()
 
     for place, flat in enumerate(flats):
         codes = (flat.float().view(torch.int32) >> 20) & 4095
-        assert torch.equal(counting.by_code(counts[place]), torch.bincount(codes, minlength=4096))
-        assert sums[place].item() == pytest.approx(flat.double().square().sum().item(), rel=1e-4)
+        assert torch.equal(found.counts[str(place)], torch.bincount(codes, minlength=4096))
+        assert found.squares[str(place)] == pytest.approx(flat.double().square().sum().item(), rel=1e-4)
 
 
 def test_norms_of_many_numbers_are_exact():
@@ -517,7 +540,7 @@ def test_unscaling_counts_is_unscaling_numbers():
     values = torch.randn(10_000)
     counted = counting.count({0: values * 1024, 1: values})
 
-    assert torch.equal(totals.unscaled(counting.by_code(counted[0]), 1024.0), counting.by_code(counted[1]))
+    assert torch.equal(totals.unscaled(counted[0], 1024.0), counted[1])
 
 
 def test_histograms_of_shards_merge_exactly():

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from runhaven_integrations.torch.counting import by_code, count, look_through, numbers_of
-from runhaven_integrations.torch.sampling import sample
-from runhaven_integrations.torch.totals import Totals, unscaled
+from runhaven_integrations.torch.batch import Batch
+from runhaven_integrations.torch.counting import numbers_of, to_host
+from runhaven_integrations.torch.totals import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     OnSkips = Callable[[int], dict[str, Any]]
 
 CHANGES, WEIGHTS = "changes", "weights"
-_NO_TENSOR = torch.empty(0)
 
 
 class Capture:
@@ -57,8 +56,8 @@ class Capture:
         self._prefix = prefix
         self._on_read = on_read
         self._is_extra = is_extra
-        self._batches: list[_Batch] = []
-        self._changes: list[tuple[Change, torch.Tensor]] = []
+        self._batches: list[Batch] = []
+        self._changes: list[Change] = []
         self._skips: list[tuple[torch.Tensor, OnSkips]] = []
         self._events: list[Any] = []
         self.is_closed = False
@@ -75,7 +74,7 @@ class Capture:
         held = self.held.setdefault(kind, set())
         new = [part for part in parts if part.place not in held and not (part.ranks and self._is_extra)]
         for some in by_device(new):
-            batch = _Batch(kind, some, max(room - len(held), 0), scale, is_exact=self._is_extra)
+            batch = Batch(kind, some, max(room - len(held), 0), scale, is_exact=self._is_extra)
             held |= {part.place for part in some}
             self.ranks.update(*(part.ranks for part in some))
             self._batches.append(batch)
@@ -83,9 +82,8 @@ class Capture:
 
     def add_change(self, change: Change) -> None:
         """Compare the parameters with what they were before the step."""
-        measured = change.measure()
-        self._changes.append((change, _to_host(measured)))
-        self._note(measured)
+        self._note(change.look_again())
+        self._changes.append(change)
 
     def add_skips(self, found_inf: torch.Tensor, on_known: OnSkips) -> None:
         """Take what a GradScaler found at the steps up to this one: 0.0 where all was finite.
@@ -94,7 +92,7 @@ class Capture:
             found_inf: Of each step.
             on_known: Called with the number of skipped steps; returns the row to log.
         """
-        self._skips.append((_to_host(found_inf), on_known))
+        self._skips.append((to_host(found_inf), on_known))
         self._note(found_inf)
 
     def _note(self, tensor: torch.Tensor) -> None:
@@ -122,11 +120,9 @@ class Capture:
         found: dict[str, Totals] = {}
         for batch in self._batches:
             found.setdefault(batch.kind, Totals()).add(batch.totals())
-        for change, measured in self._changes:
-            rows = numbers_of(measured)
-            for kind, row in zip((CHANGES, WEIGHTS), rows, strict=True):
-                sums = [square * scale for square, scale in zip(row, change.scales, strict=True)]
-                totals = Totals(dict(zip(change.names, sums, strict=True)), partial=change.sharded)
+        for change in self._changes:
+            for kind, squares in zip((CHANGES, WEIGHTS), change.squares(), strict=True):
+                totals = Totals(dict(zip(change.names, squares, strict=True)), partial=change.sharded)
                 found.setdefault(kind, Totals()).add(totals)
         return found
 
@@ -155,49 +151,6 @@ class Capture:
         return any(found[-1] for found, _ in steps), [on_known(number) for number, on_known in numbers if number]
 
 
-class _Batch:
-    """What is known of some tensors of one device, soon."""
-
-    def __init__(
-        self, kind: str, parts: Sequence[Part], room: int, scale: torch.Tensor | None, *, is_exact: bool
-    ) -> None:
-        self.kind = kind
-        # The tensors themselves are let go, and not even a view is kept: their memory is the training's.
-        self._parts = [part._replace(tensor=_NO_TENSOR) for part in parts]
-        flats = [part.tensor for part in parts]
-        self._sizes = [part.tensor.numel() + part.zeros for part in parts]
-        sampled = {} if is_exact else {place: part.blocks for place, part in enumerate(parts[:room]) if part.blocks}
-        sums, counts = look_through(flats, [place < room and place not in sampled for place in range(len(parts))])
-        if sampled:
-            # On a host, the norm tells at once where every number has to be looked at.
-            is_bad = numbers_of(~sums.isfinite()) if sums.device.type == "cpu" else [False] * len(parts)
-            counts |= count(
-                {
-                    place: flats[place] if is_bad[place] else sample(flats[place], blocks)
-                    for place, blocks in sampled.items()
-                }
-            )
-        self._squares = _to_host(sums)
-        self._counts = dict(zip(counts, _to_hosts(list(counts.values())), strict=True))
-        self._scale = None if scale is None else _to_host(scale.detach().reshape(-1))
-
-    def totals(self) -> Totals:
-        scale = 1.0 if self._scale is None else numbers_of(self._scale)[0]
-        sums = numbers_of(self._squares)
-        totals = Totals()
-        for place, (part, square) in enumerate(zip(self._parts, sums, strict=True)):
-            totals.places[part.name] = part.place
-            totals.squares[part.name] = square / scale**2
-            totals.zeros[part.name] = part.zeros
-            if part.ranks:
-                totals.partial.add(part.name)
-            if place in self._counts:
-                counts = by_code(self._counts[place])
-                totals.counts[part.name] = counts if scale == 1.0 else unscaled(counts, scale)
-                totals.sizes[part.name] = self._sizes[place]
-        return totals
-
-
 def by_device(parts: Sequence[Part]) -> list[list[Part]]:
     """Sort parts by the device on which they lie."""
     found: dict[torch.device, list[Part]] = {}
@@ -213,14 +166,3 @@ def _ratios(changes: dict[str, float], weights: dict[str, float], prefix: str) -
     return {
         f"update_ratio/{prefix}{name}": math.sqrt(change / weight) for name, (change, weight) in names.items() if weight
     }
-
-
-def _to_host(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.to("cpu", non_blocking=True)
-
-
-def _to_hosts(counts: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
-    """Bring many counts to the host in one copy."""
-    if not counts or counts[0].device.type == "cpu":
-        return counts
-    return _to_host(torch.stack(list(counts))).unbind()

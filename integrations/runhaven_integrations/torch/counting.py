@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,44 +10,50 @@ import torch
 
 from runhaven.log_histogram import CODES, NEGATIVE
 
+try:
+    import numpy as np
+except ImportError:  # PyTorch can do without it, and then counts a tenth slower.
+    np = None
+
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
 CHUNK = 1 << 19
 DEVICE_CHUNK = 1 << 24
-SMALL = 1 << 12
-PACKED = 64
 _LAST_FINITE = 2039
 _INFINITY = 2040
 _DOUBLE_BIAS = 8 * (1023 - 127)
 
 
 def look_through(
-    flats: Sequence[torch.Tensor], is_counted: Sequence[bool]
+    flats: Mapping[int, torch.Tensor], counted: AbstractSet[int]
 ) -> tuple[torch.Tensor, dict[int, torch.Tensor]]:
     """Go once through flat tensors of one device.
 
     Args:
-        flats: The tensors.
-        is_counted: Of which of them to count the codes, too.
+        flats: The tensors, by what they are known by.
+        counted: Of which of them to count the codes, too.
 
     Returns:
-        The sums of the squares in double precision, and by their place what `count` returns.
+        The sums of the squares in double precision, in the order of the tensors, and what `count` returns.
     """
-    if flats[0].device.type != "cpu":
-        counts = count({place: flat for place, flat in enumerate(flats) if is_counted[place]})
-        return torch.stack([norm.to(torch.float64) for norm in norms_of(flats)]).square_(), counts
+    if not is_on_host(flats):
+        counts = count({place: flat for place, flat in flats.items() if place in counted})
+        return torch.stack([norm.to(torch.float64) for norm in norms_of(list(flats.values()))]).square_(), counts
     # Each piece's norm just before its codes, so that it comes from the memory once. Pieces add up in double precision:
     # in single precision, 64 million numbers would lose half a per cent.
     counts: dict[int, torch.Tensor] = {}
-    places: list[int] = []
     norms: list[torch.Tensor] = []
-    for load in _loads(dict(enumerate(flats))):
-        places += [place for place, _ in load]
-        norms += norms_of([piece for _, piece in load])
-        _count_load([(place, piece) for place, piece in load if is_counted[place]], counts)
-    sums = torch.stack(norms).to(torch.float64).square_()
-    return torch.zeros(len(flats), dtype=torch.float64).index_add_(0, torch.tensor(places), sums), counts
+    numbers: list[int] = []
+    for place, flat in flats.items():
+        parts = pieces(flat, CHUNK)
+        numbers.append(len(parts))
+        for piece in parts:
+            norms += norms_of([piece])
+            if place in counted:
+                _add(counts, place, _count_piece(piece))
+    return sums_of(torch.stack(norms).to(torch.float64).square_()[None], numbers)[0], counts
 
 
 def norms_of(flats: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
@@ -61,17 +66,18 @@ def norms_of(flats: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
 
 
 def count(flats: Mapping[int, torch.Tensor]) -> dict[int, torch.Tensor]:
-    """Return how often each of the 4096 codes occurs in flat tensors of one device, as `by_code` takes it."""
+    """Return how often each of the 4096 codes occurs in flat tensors of one device."""
     counts: dict[int, torch.Tensor] = {}
-    if all(flat.device.type == "cpu" for flat in flats.values()):
-        for load in _loads(flats):
-            _count_load(load, counts)
+    if is_on_host(flats):
+        for place, flat in flats.items():
+            for piece in pieces(flat, CHUNK):
+                _add(counts, place, _count_piece(piece))
         return counts
     with _in_any_order():
         for place, flat in flats.items():
             for piece in pieces(flat, DEVICE_CHUNK):
                 # bincount() would wait for the device to learn the greatest code.
-                _add(counts, place, torch.histc(_signed(piece).int().add_(NEGATIVE), CODES, 0, CODES).long())
+                _add(counts, place, torch.histc(codes_of(piece).int(), CODES, 0, CODES).long())
     return counts
 
 
@@ -87,74 +93,56 @@ def _in_any_order() -> Generator[None]:
         torch.use_deterministic_algorithms(is_asked, warn_only=only_warns)
 
 
-def by_code(counts: torch.Tensor) -> torch.Tensor:
-    """Return the counts in the order of the codes; they are made with those of negative numbers first."""
-    return counts.roll(NEGATIVE)
-
-
-def _loads(flats: Mapping[int, torch.Tensor]) -> Iterator[list[tuple[int, torch.Tensor]]]:
-    """Yield what is looked at together: many small tensors of a kind, or a piece of a large one that a cache holds."""
-    small: dict[torch.dtype, list[tuple[int, torch.Tensor]]] = {}
-    for place, flat in flats.items():
-        if flat.numel() <= SMALL:
-            small.setdefault(flat.dtype, []).append((place, flat))
-            continue
-        for piece in pieces(flat, CHUNK):
-            yield [(place, piece)]
-    for of_kind in small.values():
-        for start in range(0, len(of_kind), PACKED):
-            yield of_kind[start : start + PACKED]
-
-
-def _count_load(load: Sequence[tuple[int, torch.Tensor]], counts: dict[int, torch.Tensor]) -> None:
-    """Count the codes of a load's pieces at once, each in a range of its own, and add them to those of their tensors."""
-    if not load:
-        return
-    pieces = [piece for _, piece in load]
-    flat = pieces[0] if len(load) == 1 else torch.cat(pieces)
-    codes = _signed(flat, out=_scratch.codes()[: flat.numel()])
-    codes.add_(NEGATIVE if len(load) == 1 else _starts(tuple(piece.numel() for piece in pieces)))
-    found = torch.bincount(codes, minlength=len(load) * CODES).view(-1, CODES)
-    for (place, _), part in zip(load, found.unbind(), strict=True):
-        _add(counts, place, part)
-
-
-@functools.lru_cache(maxsize=16)
-def _starts(sizes: tuple[int, ...]) -> torch.Tensor:
-    """Return for each number of some pieces what its code is counted from."""
-    starts = torch.arange(NEGATIVE, len(sizes) * CODES, CODES, dtype=torch.int32)
-    return starts.repeat_interleave(torch.tensor(sizes), output_size=sum(sizes))
+def is_on_host(flats: Mapping[int, torch.Tensor]) -> bool:
+    """Tell whether tensors of one device lie where Python runs."""
+    return all(flat.device.type == "cpu" for flat in flats.values())
 
 
 def _add(counts: dict[int, torch.Tensor], place: int, part: torch.Tensor) -> None:
     counts[place] = counts[place].add_(part) if place in counts else part
 
 
+# On the host
+
+
+def _count_piece(piece: torch.Tensor) -> torch.Tensor:
+    """Count the codes of a piece that a cache holds."""
+    return torch.bincount(_scratch.codes(piece), minlength=CODES)
+
+
 class _Scratch(threading.local):
     """Room for the codes of one chunk, for each thread; fresh pages cost as much as the counting."""
 
-    _codes: Any = None
+    _room: Any = None
 
-    def codes(self) -> Any:
-        if self._codes is None:
-            self._codes = torch.empty(CHUNK, dtype=torch.int32)
-        return self._codes
+    def codes(self, piece: torch.Tensor) -> torch.Tensor:
+        """Return a piece's codes, until the next call."""
+        if self._room is None:
+            self._room = torch.empty(CHUNK, dtype=torch.int32)
+        room = self._room[: piece.numel()]
+        if np is None or piece.dtype not in _BITS:
+            return room.copy_(codes_of(piece))
+        # An unsigned shift, which PyTorch lacks, needs no second pass to take the sign bit for a number.
+        signed, unsigned, shift = _BITS[piece.dtype]
+        np.right_shift(piece.view(signed).numpy().view(unsigned), shift, out=room.numpy().view(np.uint32))
+        return room
 
 
 _scratch = _Scratch()
+_BITS: dict[torch.dtype, Any] = {torch.float32: (torch.int32, "u4", 20), torch.bfloat16: (torch.int16, "u2", 4)}
 
 
-def _signed(flat: torch.Tensor, *, out: torch.Tensor | None = None) -> torch.Tensor:
-    """Return codes as signed integers of 12 bits: what an arithmetic shift leaves of the number."""
+def codes_of(flat: torch.Tensor) -> torch.Tensor:
+    """Return the code of each number: the top 12 bits of it in single precision."""
     if flat.dtype == torch.float32:
-        return torch.bitwise_right_shift(flat.view(torch.int32), 20, out=out)
-    if flat.dtype == torch.bfloat16:
+        signed = flat.view(torch.int32) >> 20
+    elif flat.dtype == torch.bfloat16:
         signed = flat.view(torch.int16) >> 4
     elif flat.dtype == torch.float64:
         signed = _signed_of_double(flat)
     else:
         signed = flat.float().view(torch.int32) >> 20
-    return signed if out is None else out.copy_(signed)
+    return signed.bitwise_and_(CODES - 1)
 
 
 def _signed_of_double(flat: torch.Tensor) -> torch.Tensor:
@@ -170,11 +158,29 @@ def pieces(flat: Any, size: int) -> Sequence[torch.Tensor]:
     return (flat,) if flat.numel() <= size else flat.split(size)
 
 
-def split(flat: Any, sizes: list[int]) -> Sequence[torch.Tensor]:
-    """Return views of the parts of a flat tensor, of the given sizes."""
-    return flat.split(sizes)
-
-
 def numbers_of(tensor: Any) -> list[Any]:
     """Return the numbers of a tensor on the host."""
     return tensor.tolist()
+
+
+def to_host(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor that is on the host soon: once the device has done what it was asked."""
+    return tensor.to("cpu", non_blocking=True)
+
+
+def sums_of(rows: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
+    """Return the sums over stretches of each row.
+
+    Args:
+        rows: Numbers: (rows, numbers).
+        sizes: How long the stretches are.
+
+    Returns:
+        The sums: (rows, stretches).
+    """
+    return rows.new_zeros(len(rows), len(sizes)).index_add_(1, owners(sizes), rows)
+
+
+def owners(sizes: Sequence[int]) -> torch.Tensor:
+    """Return for each number the place of its stretch."""
+    return torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes, dtype=torch.int64), output_size=sum(sizes))

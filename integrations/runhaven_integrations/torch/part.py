@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_STRIDED = torch.strided
+_WIDE = frozenset((torch.float32, torch.bfloat16, torch.float16, torch.float64))
+
+
 class Part(NamedTuple):
     """A tensor to look at, or the part of it that lies here.
 
@@ -41,25 +45,27 @@ def part_of(place: int, name: str, value: Any, *, sample: int = 0) -> Part | Non
         value: The tensor.
         sample: How many numbers to count of a tensor that has many more; 0 to count them all.
     """
-    tensor: Any = value.detach()
+    tensor: Any = value.detach() if value.requires_grad else value
     ranks: Sequence[int] = ()
     if hasattr(tensor, "device_mesh"):
         if any(placement.is_partial() for placement in tensor.placements):
             return None
         ranks, is_first = _ranks(tensor), _is_first_copy(tensor)
         tensor = tensor.to_local() if is_first or not ranks else tensor.to_local().reshape(-1)[:0]
-    if tensor.device.type == "meta":
+    if tensor.is_meta:
         return None
-    blocks = share_of(sample, tensor.numel(), value.numel()) if sample and tensor.layout is torch.strided else 0
-    tensor, zeros = _numbers(tensor)
-    is_there = tensor.is_floating_point() and (tensor.numel() or zeros or ranks)
+    blocks = share_of(sample, tensor.numel(), value.numel()) if sample and tensor.layout is _STRIDED else 0
+    zeros = 0
+    if tensor.dtype not in _WIDE or tensor.layout is not _STRIDED:
+        tensor, zeros = _numbers(tensor)
+    is_there = tensor.dtype.is_floating_point and (tensor.numel() or zeros or ranks)
     return Part(place, name, _flat(tensor), zeros, ranks, blocks) if is_there else None
 
 
 def _numbers(tensor: Any) -> tuple[Any, int]:
     """Return a dense tensor of real numbers that are wide enough to compute with, and how many zeros it leaves out."""
     zeros = 0
-    if tensor.layout is not torch.strided:
+    if tensor.layout is not _STRIDED:
         held = tensor.coalesce().values() if tensor.layout is torch.sparse_coo else tensor.values()
         zeros, tensor = tensor.numel() - held.numel(), held
     if tensor.is_complex():
@@ -84,6 +90,8 @@ def _is_first_copy(tensor: Any) -> bool:
 
 def _flat(tensor: torch.Tensor) -> torch.Tensor:
     """Return the numbers in the order of the memory, so that channels-last and transposed tensors are not copied."""
+    if tensor.dim() == 1 and tensor.is_contiguous():
+        return tensor
     if not tensor.is_contiguous():
         tensor = tensor.permute(sorted(range(tensor.dim()), key=tensor.stride, reverse=True))
     return tensor.reshape(-1)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import random
 from typing import Any
 
 import torch
 
 BLOCK = 64
 _NEAR = 4
+_LINE = 16
+_random = random.Random().random  # noqa: S311 - no secret
 
 
 def share_of(sample: int, local: int, whole: int) -> int:
@@ -23,19 +26,27 @@ def share_of(sample: int, local: int, whole: int) -> int:
 
 
 def sample(flat: torch.Tensor, blocks: int) -> torch.Tensor:
-    """Return the numbers of so many blocks of a flat tensor, flat."""
-    rows = blocks_in(flat)
-    return rows.index_select(0, pick(rows, blocks)).view(-1)
+    """Return the numbers of so many blocks of a flat tensor, flat; the random numbers that the training draws stay what they were."""
+    rows: Any = flat[: flat.numel() // BLOCK * BLOCK].view(-1, BLOCK)
+    picked = torch.randint(len(rows), (blocks,), generator=_generator(rows.device), device=rows.device)
+    return rows.index_select(0, picked).view(-1)
 
 
-def blocks_in(flat: Any) -> torch.Tensor:
-    """Return the blocks of a flat tensor as rows: a view, without the few numbers at the end that make no block."""
-    return flat[: flat.numel() // BLOCK * BLOCK].view(-1, BLOCK)
+def spread(flat: torch.Tensor, blocks: int, block: int) -> torch.Tensor:
+    """Return a view of blocks from all over a flat tensor, as rows.
 
+    They are evenly spaced, by another distance each time: always the same one might meet the same columns of a matrix in
+    all rows. Places are chosen by lines of a cache.
 
-def pick(rows: torch.Tensor, number: int) -> torch.Tensor:
-    """Return which blocks to take; the random numbers that the training draws stay what they were."""
-    return torch.randint(len(rows), (number,), generator=_generator(rows.device), device=rows.device)
+    Args:
+        flat: The tensor; it has more numbers than all blocks.
+        blocks: How many blocks.
+        block: How many numbers a block has.
+    """
+    widest = (flat.numel() - block) // (blocks - 1)
+    step = _LINE * int((widest - _random() * (widest - block) / 8) / _LINE)
+    start = _LINE * int(_random() * (flat.numel() - block - step * (blocks - 1) + 1) / _LINE)
+    return flat.as_strided((blocks, block), (step, 1), flat.storage_offset() + start)
 
 
 @functools.cache

@@ -113,7 +113,9 @@ class Watcher:
         model = self._model()
         if model is None:
             return []
-        found = [(place, *each) for place, each in enumerate(named_parameters(model)) if self._is_wanted(each[0])]
+        found = [(place, *each) for place, each in enumerate(named_parameters(model))]
+        if self.options.include or self.options.exclude:
+            found = [each for each in found if self._is_wanted(each[1])]
         sample = SAMPLE if self._is_sampled(parameter for _, _, parameter, _ in found) else 0
         # Most rows of an embedding's gradient are zero: a sample would tell little of the others.
         return [
