@@ -22,6 +22,7 @@ from runhaven.journal.frame import (
 from runhaven.journal.layout import (
     EVENT_TAG,
     SCHEMA_TAG,
+    STEP_AND_TIME,
     block_from_bodies,
     blocks_from_parts,
     decode_json,
@@ -65,6 +66,7 @@ class JournalReader:
 
     Attributes:
         damage: Stretches that could not be read so far.
+        has_more: Whether the last poll may have left something for the next one.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class JournalReader:
             since: Where to go on with the writers that were read before.
         """
         self.damage: list[Damage] = []
+        self.has_more = False
         self._directory = directory
         self._spool = spool
         self._is_recent = rows == "recent"
@@ -95,10 +98,15 @@ class JournalReader:
         """How far each writer's journal has been read, those of `since` included."""
         return {**self._since, **{name: writer.position for name, writer in self._writers.items()}}
 
-    def poll(self) -> list[RowBlock | Event]:
-        """Return all records that are new since the last poll, writer by writer in the order of their start."""
+    def poll(self, *, room: int | None = None) -> list[RowBlock | Event]:
+        """Return all records that are new since the last poll, writer by writer in the order of their start.
+
+        Args:
+            room: How many bytes of records to return about; what is left is for the next poll.
+        """
         found: list[RowBlock | Event] = []
         names, tails = self._list()
+        self.has_more = False
         for name in sorted(names):
             writer = self._writers.get(name)
             if writer is None:
@@ -106,7 +114,12 @@ class JournalReader:
                 writer = self._writers[name] = _WriterReader(name, path, self.damage, is_recent=self._is_recent)
                 if name in self._since:
                     writer.go_on(self._since[name])
-            found += writer.poll(tails.get(name, []))
+            found += writer.poll(tails.get(name, []), room)
+            if room is not None:
+                room -= writer.taken
+                if room <= 0:
+                    self.has_more = True
+                    break
         return found
 
     def unread(self) -> list[Damage]:
@@ -153,7 +166,11 @@ _Record: TypeAlias = "RowBlock | Event"
 
 
 class _WriterReader:
-    """Merges the journal file and the tail of one writer."""
+    """Merges the journal file and the tail of one writer.
+
+    Attributes:
+        taken: How many bytes of records the last poll found in frames.
+    """
 
     def __init__(self, name: str, path: Path, damage: list[Damage], *, is_recent: bool) -> None:
         self._name = name
@@ -162,6 +179,7 @@ class _WriterReader:
         self._is_recent = is_recent
         ahead = _AHEAD_RECENT if is_recent else _AHEAD
         self._frames = FrameSource(path, seed=self._seed, ahead=ahead, damage=damage)
+        self.taken = 0
         self._tails: dict[Path, TailSource] = {}
         self._next = 0
         self._layouts: dict[int, Layout] = {}
@@ -184,20 +202,24 @@ class _WriterReader:
         for layout in position.layouts:
             self._define(layout.encode("utf-8", "surrogatepass"))
 
-    def poll(self, tails: list[Path]) -> list[_Record]:
-        """Return what is new."""
+    def poll(self, tails: list[Path], room: int | None) -> list[_Record]:
+        """Return what is new, or so much of it that there is no more room."""
         self._found = []
+        self.taken = 0
         gap: tuple[int, int] | None = None
         try:
-            self._poll_frames()
+            self._poll_frames(room)
             for _ in range(_ATTEMPTS):
+                if room is not None and self.taken >= room:
+                    # The tail goes on where the frames end.
+                    break
                 gap = self._poll_tails(tails, accepted=gap)
                 if gap is None:
                     break
                 # Either a segment was folded and removed under our hands, and its records are in the frames by now; or
                 # the writer went on from one that we had already read.
                 tails = [path for path in tails if path.exists()]
-                self._poll_frames()
+                self._poll_frames(room)
             if self._is_recent:
                 self._open_recent()
             return self._found
@@ -243,7 +265,7 @@ class _WriterReader:
 
     # Frames
 
-    def _poll_frames(self) -> None:
+    def _poll_frames(self, room: int | None) -> None:
         try:
             for frame, start in self._frames.frames():
                 if frame.kind == END_KIND:
@@ -252,6 +274,8 @@ class _WriterReader:
                     self._expect(frame.first, self._frames.name, start)
                     self._open_batch(frame, start)
                     self._next = frame.first + frame.records
+                if room is not None and self.taken >= room:
+                    break
         except OSError:
             # Not there yet, or gone; what there is will come with a later poll.
             return
@@ -272,6 +296,7 @@ class _WriterReader:
 
     def _open_section(self, frame: Frame, place: Place) -> None:
         section = place.section
+        self.taken += section.raw_length
         if section.kind == ROWS_SECTION:
             self._closed.append(_ClosedRows(frame, place, self._next))
             return
@@ -297,8 +322,8 @@ class _WriterReader:
                 for rows in sections:
                     self._note(rows.place.offset, rows.place.section.length, f"unreadable section: {error!r}")
                 continue
-            # What they say of themselves is checked by now: so many rows can be made room for.
-            count = sum(rows.place.section.rows for rows in sections)
+            found = [rows.place.section for rows in sections]
+            count = sum(min(section.rows, section.raw_length // STEP_AND_TIME.size) for section in found)
             self._found += blocks_from_parts(self._name, layout, self._parts(layout, sections), count=count)
 
     def _is_wanted(self, rows: _ClosedRows) -> bool:

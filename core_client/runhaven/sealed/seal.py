@@ -36,6 +36,9 @@ FILES = ("points.parquet", "cells.parquet", "values.parquet", "events.parquet", 
 _NEWEST_ONLY = frozenset({"heartbeat", "snapshot", "usage"})
 _ATTEMPTS = 3
 
+PIECE = 256 << 20
+"""How many bytes of rows become one segment about, so that a long run is sealed in as much memory as any other."""
+
 
 class Sealed(NamedTuple):
     """What an act of sealing did.
@@ -98,19 +101,25 @@ def seal(run: RunDirectory) -> Sealed | None:
         ImportError: If a package that it needs is missing.
         OSError: If nothing can be written.
     """
-    for _ in range(_ATTEMPTS):
+    done: list[Sealed] = []
+    attempts = _ATTEMPTS
+    while attempts:
         place = place_to_write(run)
         before = newest(place)
         work = _read(run, before)
         if work is None:
-            return None
-        done, checksums = _write(place, work)
-        if replace(work.manifest, checksums={**before.checksums, **checksums}).commit(place):
-            for path in unnamed(place, newest(place)):
-                path.unlink(missing_ok=True)
-            return done
-        # Another sealer was first. A third one may be writing these very files: they are left to a later sealer.
-    return None
+            break
+        sealed, checksums = _write(place, work)
+        if not replace(work.manifest, checksums={**before.checksums, **checksums}).commit(place):
+            # Another sealer was first. A third one may be writing these very files: they are left to a later sealer.
+            attempts -= 1
+            continue
+        done.append(sealed)
+        for path in unnamed(place, newest(place)):
+            path.unlink(missing_ok=True)
+        if not work.has_more:
+            break
+    return Sealed(*map(sum, zip(*done, strict=True))) if done else None
 
 
 def pending_bytes(run: RunDirectory) -> int:
@@ -130,6 +139,7 @@ class _Work(NamedTuple):
     events: list[Event]
     metrics: Mapping[str, Metric]
     recent: list[RowBlock]
+    has_more: bool
 
 
 def _read(run: RunDirectory, before: Manifest) -> _Work | None:
@@ -139,9 +149,9 @@ def _read(run: RunDirectory, before: Manifest) -> _Work | None:
     from runhaven.store.view import RunView
 
     reader = JournalReader(run.journal, spool=run.manifest().spool_here(), since=before.positions)
-    records = reader.poll()
+    records = reader.poll(room=PIECE)
     positions = reader.positions
-    if not records:
+    if not records and not reader.has_more:
         return None
     view = RunView(keeps_rows=False, parent=run.manifest().parent)
     for name in before.segments:
@@ -163,7 +173,8 @@ def _read(run: RunDirectory, before: Manifest) -> _Work | None:
     resumed = {writer: rewinds.get(writer) for writer in view.resumptions()}
     is_edited = bool(view.edits.renames or view.edits.corrections)
     manifest = Manifest(before.number + 1, (*before.segments, name), positions, last_us, resumed, damage, is_edited)
-    return _Work(name, manifest, list(groups.values()), events, view.rules, [block for block in recent if len(block)])
+    recent = [block for block in recent if len(block)]
+    return _Work(name, manifest, list(groups.values()), events, view.rules, recent, reader.has_more)
 
 
 def _name(before: Mapping[str, Position], after: Mapping[str, Position]) -> str:

@@ -41,7 +41,10 @@ ROW = st.tuples(
 )
 ACTS = st.lists(
     st.one_of(
-        ROW, st.sampled_from(["session", "snapshot", "rule", "seal", "line", "config", "rename", "correct", "remove"])
+        ROW,
+        st.sampled_from(
+            ["session", "snapshot", "rule", "seal", "fold", "line", "config", "rename", "correct", "remove"]
+        ),
     ),
     max_size=40,
 )
@@ -77,6 +80,8 @@ def perform(written, acts):
             written.event("snapshot", summary=summary, counts=counts, last_step=view.last_step)
         elif act == "rule":
             written.event("metric", name="a", step_metric="b", summary=["max"])
+        elif act == "fold":
+            written.writers[-1]._fold(everything=True)
         elif act == "line":
             written.event("console", stream="stdout", lines=[[written.time_us, f"line {written.time_us}"]])
         elif act in ("rename", "correct", "remove"):
@@ -125,16 +130,18 @@ def curve(run: Run, key: str, stream: str, x: str):
 
 
 @FEW
-@given(ACTS, st.booleans())
+@given(ACTS, st.booleans(), st.sampled_from([1, 300, 1 << 20]))
 @example(
     [(0, {"b": None, "c": None}, ""), "session", "rename", (0, {}, ""), "session", (0, {"a": False, "b": 0.0}, "")],
     False,
+    1 << 20,
 )
-@example([(7, {"b": None, "": None}, ""), "rename", (5, {"a": 1.0, "b": "\ud800", "": 0.0}, "")], False)
-@example([(0, {"b": 0.0, "c": 0.0}, ""), "remove"], False)
-@example([(0, {"a": 0.0}, ""), "session", "seal", "rule"], False)
-def test_a_sealed_run_says_what_it_said(write_run, acts, is_open):
-    """Rows, histories, series, summary, configuration, lines and curves are the same before sealing and after."""
+@example([(7, {"b": None, "": None}, ""), "rename", (5, {"a": 1.0, "b": "\ud800", "": 0.0}, "")], False, 1 << 20)
+@example([(0, {"b": 0.0, "c": 0.0}, ""), "remove"], False, 1 << 20)
+@example([(0, {"a": 0.0}, ""), "session", "seal", "rule"], False, 1 << 20)
+@example([(0, {"a": 1.0}, ""), "fold", "snapshot", (1, {"a": 3.0}, ""), "fold", "rule", (2, {"a": 2.0}, "")], True, 1)
+def test_a_sealed_run_says_what_it_said(write_run, acts, is_open, piece):
+    """Rows, histories, series, summary, configuration, lines and curves are the same before sealing, in pieces too, and after."""
     written = write_run()
     perform(written, acts)
     if not is_open:
@@ -142,7 +149,9 @@ def test_a_sealed_run_says_what_it_said(write_run, acts, is_open):
     before = told(Run(written.directory))
     followed = Run(written.directory)
     told(followed)
-    seal(written.directory)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("runhaven.sealed.seal.PIECE", piece)
+        seal(written.directory)
     after = told(Run(written.directory))
 
     assert after == before
@@ -153,6 +162,24 @@ def test_a_sealed_run_says_what_it_said(write_run, acts, is_open):
         assert told(Run(written.directory)) == before
     for writer in written.writers:
         writer.close()
+
+
+def test_a_long_run_is_sealed_piece_by_piece(written, monkeypatch):
+    """A run that is longer than a piece becomes several segments, each of a few frames, and none of it is left out."""
+    monkeypatch.setattr("runhaven.sealed.seal.PIECE", 1000)
+    for step in range(200):
+        written.log({"a": step / 7}, step)
+        if step % 10 == 9:
+            written.writers[-1]._fold(everything=True)
+    run = written.close()
+    before = told(run)
+    done = seal(written.directory)
+
+    assert done is not None
+    assert (done.rows, done.points) == (200, 200)
+    assert len(newest(place_to_read(written.directory)).segments) == 5
+    assert told(Run(written.directory)) == before
+    assert seal(written.directory) is None
 
 
 @FEW
