@@ -36,7 +36,7 @@ FILES = ("points.parquet", "cells.parquet", "values.parquet", "events.parquet", 
 _NEWEST_ONLY = frozenset({"heartbeat", "snapshot", "usage"})
 _ATTEMPTS = 3
 
-PIECE = 256 << 20
+PIECE = 128 << 20
 """How many bytes of rows become one segment about, so that a long run is sealed in as much memory as any other."""
 
 
@@ -103,23 +103,30 @@ def seal(run: RunDirectory) -> Sealed | None:
     """
     done: list[Sealed] = []
     attempts = _ATTEMPTS
-    while attempts:
-        place = place_to_write(run)
-        before = newest(place)
-        work = _read(run, before)
-        if work is None:
-            break
-        sealed, checksums = _write(place, work)
-        if not replace(work.manifest, checksums={**before.checksums, **checksums}).commit(place):
-            # Another sealer was first. A third one may be writing these very files: they are left to a later sealer.
+    has_more = True
+    while has_more and attempts:
+        sealed, has_more = _seal_piece(run)
+        if sealed is not None:
+            done.append(sealed)
+        elif has_more:
             attempts -= 1
-            continue
-        done.append(sealed)
-        for path in unnamed(place, newest(place)):
-            path.unlink(missing_ok=True)
-        if not work.has_more:
-            break
     return Sealed(*map(sum, zip(*done, strict=True))) if done else None
+
+
+def _seal_piece(run: RunDirectory) -> tuple[Sealed | None, bool]:
+    """Seal what comes next; return what was done, if this sealer did it, and whether there may be more."""
+    place = place_to_write(run)
+    before = newest(place)
+    work = _read(run, before)
+    if work is None:
+        return None, False
+    done, checksums = _write(place, work)
+    if not replace(work.manifest, checksums={**before.checksums, **checksums}).commit(place):
+        # Another sealer was first. A third one may be writing these very files: they are left to a later sealer.
+        return None, True
+    for path in unnamed(place, newest(place)):
+        path.unlink(missing_ok=True)
+    return done, work.has_more
 
 
 def pending_bytes(run: RunDirectory) -> int:

@@ -19,7 +19,7 @@ from runhaven.sealed.parquet import FLOAT, INTEGER, SMALL, TIME, WORD, Field, Nu
 from runhaven.value import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -39,6 +39,7 @@ DEFAULT = "default"
 
 POINT_PAGE = 8192
 CELL_PAGE = 4096
+_SLAB = 1 << 15
 _TIME = arrow.DataType.timestamp("us", tz="UTC")
 _TEXT = arrow.DataType.string()
 _WORD = arrow.DataType.dictionary(arrow.DataType.int32(), _TEXT)
@@ -103,7 +104,7 @@ def _entry(chunk: Chunk, start: int) -> ChunkEntry:
     is_sorted = _ascends(steps)
     least, greatest = (int(steps[0]), int(steps[-1])) if is_sorted else (int(steps.min()), int(steps.max()))
     stride = int(steps[1] - steps[0]) if is_sorted and len(steps) > 1 else 0
-    is_regular = stride > 0 and bool(np.all(steps[1:] - steps[:-1] == stride))
+    is_regular = stride > 0 and all(np.all(part[1:] - part[:-1] == stride) for part in _slabs(steps))
     return ChunkEntry(
         chunk.name.writer, chunk.name.type, start, len(steps), least, greatest, is_sorted, _ascends(times),
         stride if is_regular else 0,
@@ -111,7 +112,12 @@ def _entry(chunk: Chunk, start: int) -> ChunkEntry:
 
 
 def _ascends(values: NDArray[Any]) -> bool:
-    return bool(np.all(values[1:] >= values[:-1]))
+    return all(np.all(part[1:] >= part[:-1]) for part in _slabs(values))
+
+
+def _slabs(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Yield stretches that overlap by one: what is computed of them fits into memory that was used before."""
+    return (values[start : start + _SLAB + 1] for start in range(0, len(values), _SLAB))
 
 
 def _count(entry: SeriesIndex, chunk: Chunk, place: ChunkEntry) -> None:

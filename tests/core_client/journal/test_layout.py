@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
+import sys
 from array import array
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +19,7 @@ from runhaven.journal.layout import (
     Layout,
     block_from_bodies,
     block_from_planes,
+    blocks_from_parts,
     decode_json,
     encode_json,
     parse_layout,
@@ -97,6 +101,30 @@ def test_rows_of_fixed_size_come_back_from_their_planes(table: tuple[Layout, lis
 
     assert bits(unpacked(block)) == bits(rows)
     assert len(planes) == len(rows) * (layout.size - HEAD.size - CHECKSUM_SIZE)
+
+
+@pytest.mark.parametrize("numpy", ["numpy", None], ids=["numpy", "standard library"])
+@settings(max_examples=100, deadline=None)
+@given(tables("fib"), st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(0, 9), st.integers(0, 3))
+def test_rows_come_back_from_many_parts(
+    numpy: str | None, table: tuple[Layout, list[Any]], sizes: list[int], skipped: int, surplus: int
+) -> None:
+    """Parts of rows come back together, in one block or several, without those that are left out or never came."""
+    layout, rows = table
+    parts: list[Any] = []
+    for start, size in zip(itertools.accumulate(sizes, initial=0), sizes, strict=False):
+        some = rows[start : start + size]
+        if some:
+            planes = layout.transpose(b"".join(packed(layout, some)))
+            numbers = array("Q", range(start, start + len(some)))
+            parts.append((numbers, planes, bisect_left(numbers, skipped)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "numpy", numpy and pytest.importorskip(numpy))
+        blocks = blocks_from_parts("w", layout, parts, count=sum(len(part[0]) for part in parts) + surplus)
+
+    assert bits([row for block in blocks for row in unpacked(block)]) == bits(rows[skipped : sum(sizes)])
+    assert [number for block in blocks for number in block.numbers] == list(range(skipped, min(len(rows), sum(sizes))))
+    assert numpy is None or len(blocks) <= 1
 
 
 @settings(max_examples=50, deadline=None)
