@@ -1,6 +1,6 @@
 """Logs files as versions of an artifact with Runhaven, W&B offline, MLflow, DVC, and with plain hashing and copying.
 
-    python benchmarks/artifacts.py [--scale 1.0] [--repeat 3] [--root /mnt/xfs] [--only small,large,checkpoints,download]
+    python benchmarks/artifacts.py [--scale 1.0] [--repeat 3] [--root /mnt/xfs] [--only small,large,checkpoints,download] [--tools hash+cp,hash+cp+sync,runhaven,wandb,mlflow,dvc]
 
 Each tool has a process of its own, a directory of its own and the same files, and they take turns. Told of each version:
 wall time, CPU time of the tool's whole process tree, memory that it took beyond what it had before, and bytes on the disk.
@@ -310,6 +310,7 @@ def compare(title: str, root: Path, tools: list[str], scenario: Any, repeat: int
         size = used(made) / MIB
         for tool in order:
             shutil.copytree(made, tool.data, dirs_exist_ok=True)
+        empty(made)
         for number in range(len(changes) + 1):
             for tool in order:
                 if number:
@@ -317,6 +318,7 @@ def compare(title: str, root: Path, tools: list[str], scenario: Any, repeat: int
                 keep(costs, tool, f"version {number + 1}", tool.do("log"))
         for tool in order if downloads else ():
             keep(costs, tool, "download", tool.do("download", str(tool.root / "out")))
+            empty(tool.root / "out")
         for tool in there:
             tool.close()
         empty(place)
