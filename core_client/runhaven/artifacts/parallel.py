@@ -21,11 +21,15 @@ THREADS = max(2, min(8, os.cpu_count() or 1))
 """How many threads work at most: so many that a disk or a network has something to do, too few to fill a large machine."""
 
 
-def for_each(items: Iterable[Item], work: Callable[[Item], object]) -> None:
+def for_each(items: Iterable[Item], work: Callable[[Item], object], *, count: int = THREADS) -> None:
     """Do something to each item; when one fails, no other is begun, and its error is raised.
 
     The calling thread works too, and each takes one item after the other: a task for each would cost more than a small file.
-    Items may be made as they are asked for, which one thread does at a time.
+
+    Args:
+        items: The items; they may be made as they are asked for, which one thread does at a time.
+        work: What is done to each.
+        count: About how many there are, if they do not tell: no thread is started for nothing.
     """
     shared = _Shared(items)
 
@@ -37,7 +41,7 @@ def for_each(items: Iterable[Item], work: Callable[[Item], object]) -> None:
             # Empty already, unless something went wrong.
             shared.close()
 
-    others = min(THREADS, length_hint(items, THREADS)) - 1
+    others = min(THREADS, length_hint(items, count)) - 1
     if others < 1:
         take()
         return

@@ -60,7 +60,8 @@ class Storing:
         """
         # The blobs of each file by their number.
         kept: list[dict[int, Blob]] = [{} for _ in files]
-        for_each(self._tasks(files, kept), lambda put: put())
+        count = sum(1 + size // LARGE for _, size in files)
+        for_each(self._tasks(files, kept), lambda put: put(), count=count)
         return [self._content([blobs[number] for number in range(len(blobs))]) for blobs in kept]
 
     def _tasks(self, files: Sequence[tuple[Path, int]], kept: list[dict[int, Blob]]) -> Iterator[Callable[[], None]]:
