@@ -9,12 +9,11 @@ from __future__ import annotations
 import base64
 import io
 import struct as packing
-import sys
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, TypeAlias
 
 from runhaven.missing import require
 from runhaven.sealed.encoding import pack, split
-from runhaven.sealed.pages import DELTA, SPLIT, Column
+from runhaven.sealed.pages import DELTA, SPLIT, Column, zstd
 from runhaven.sealed.thrift import TRUE, binary, i32, i64, listed, struct, varint
 
 if TYPE_CHECKING:
@@ -27,11 +26,6 @@ if TYPE_CHECKING:
 else:
     np = require("numpy", feature="sealing runs", package="runhaven[ui]")
 
-zstd = require(
-    "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd",
-    feature="sealing runs",
-    package="runhaven[ui]",
-)
 arrow = require("arro3.core", feature="sealing runs", package="runhaven[ui]")
 ipc = require("arro3.io", feature="sealing runs", package="runhaven[ui]")
 

@@ -18,7 +18,7 @@ import runhaven
 from runhaven.api import Run
 from runhaven.sealed import parquet, pyramid, write
 from runhaven.sealed.manifest import newest, place_to_read
-from runhaven.sealed.seal import seal
+from runhaven.sealed.seal import _seal_piece, seal
 from runhaven.sealed.view import read_view
 from runhaven.value import to_json
 
@@ -173,10 +173,15 @@ def test_a_long_run_is_sealed_piece_by_piece(written, monkeypatch):
             written.writers[-1]._fold(everything=True)
     run = written.close()
     before = told(run)
-    done = seal(written.directory)
+    first, has_more = _seal_piece(written.directory)
+    between = told(Run(written.directory))
+    rest = seal(written.directory)
 
-    assert done is not None
-    assert (done.rows, done.points) == (200, 200)
+    assert first is not None
+    assert rest is not None
+    assert has_more
+    assert between == before
+    assert (first.points, rest.points) == (40, 160)
     assert len(newest(place_to_read(written.directory)).segments) == 5
     assert told(Run(written.directory)) == before
     assert seal(written.directory) is None
