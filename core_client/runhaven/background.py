@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import select
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class Background:
         self._thread.start()
 
     def stop(self, last: Callable[[], None], *, timeout_s: float) -> bool:
-        """Let the thread do one `last` thing and end; False if it has not ended in time.
+        """Let the thread do one `last` thing and end; False if it did nothing at all for so long: then it hangs.
 
         Called on the thread itself, it only notes what to do last.
         """
@@ -56,8 +58,17 @@ class Background:
         self._channel.wake()
         if threading.current_thread() is self._thread:
             return True
-        self._thread.join(timeout_s)
+        now, before = self._work(), None
+        while self._thread.is_alive() and now != before:
+            self._thread.join(timeout_s)
+            now, before = self._work(), now
         return not self._thread.is_alive()
+
+    def _work(self) -> str:
+        """Return how long the thread has run, which tells a large run on a slow machine from a disk that hangs."""
+        with contextlib.suppress(OSError):
+            return Path(f"/proc/self/task/{self._thread.native_id}/schedstat").read_text("ascii")
+        return ""
 
     def _run(self) -> None:
         due = [time.monotonic() + task.interval_s for task in self._tasks]

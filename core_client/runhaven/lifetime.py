@@ -34,6 +34,7 @@ HEARTBEAT_INTERVAL_S = 10.0
 CONTROL_INTERVAL_S = 2.0
 LIVE_FILES_INTERVAL_S = 30.0
 FINISH_TIMEOUT_S = 10.0
+CAPTURE_PATIENCE_S = 20.0
 SEALED_FROM_BYTES = 256 << 10
 SEALED_TO_BYTES = 2 << 20
 # One video may take minutes; nothing at all in so long means that something hangs.
@@ -249,11 +250,11 @@ class Lifetime:
         self._run.emit({"event": "exception", **describe_exception(error), "fatal": is_fatal})
 
     def finish(self, exit_code: int) -> None:
-        """End everything and close the journal; waits only so long for a disk that hangs."""
+        """End everything and close the journal; waits only so long for a disk on which nothing moves."""
         if self._load is not None:
             self._load.stop()
         if self._capture is not None:
-            self._capture.join(1.0)
+            self._capture.join(CAPTURE_PATIENCE_S)
         if self._console is not None:
             self._console.uninstall()
         if not self._recorder.settle_rich(patience_s=MEDIA_PATIENCE_S):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import runhaven
 from runhaven.launch.program import starts_ranks
 from runhaven.sealed.view import read_view
 from runhaven_cli.launching.command import interpreter_of, is_shut
+from runhaven_cli.launching.relay import Relay
 
 READY = "import time; print('ready', flush=True)\n"
 
@@ -354,7 +356,7 @@ def test_torchrun_is_one_run(tmp_path, kind):
     """Two ranks under torchrun log into one run, whether it is a Python program to us or any other."""
     pytest.importorskip("torch")
     script(tmp_path, RANKS)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "train.py"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "train.py"]
     shell = ["sh", "-c", '"$@"', "sh"] if kind == "wrapper" else []
     done = launch("--", *shell, *torchrun, cwd=tmp_path)
     run = only_run()
@@ -372,7 +374,15 @@ def test_a_rank_that_fails_fails_the_run(tmp_path):
         "import os, signal, time\nos.kill(os.getpid(), signal.SIGKILL) if os.environ['RANK'] == '1' else time.sleep(600)",
     )
     done = launch(
-        "--", sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "train.py", cwd=tmp_path
+        "--",
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "train.py",
+        cwd=tmp_path,
     )
 
     assert done.returncode == 1
@@ -476,6 +486,23 @@ def test_a_terminal_stays_one(tmp_path):
 
         assert "True 77 \x1b[31mred\x1b[0m\r\n" in text
     assert all(printed(run) == ["True 77 red"] for run in runhaven.Api().runs())
+
+
+def test_what_was_printed_last_arrives_however_late(capfd):
+    """On a machine that is slow to pass on what a program printed, nothing of it is cut off when the program has ended."""
+    kept: list[str] = []
+
+    def keep(_: str, text: str) -> None:
+        time.sleep(1.2)
+        kept.append(text)
+
+    relay = Relay(keep)
+    process = subprocess.Popen(["head", "-c", "200000", "/dev/zero"], stdout=relay.outputs[1], stderr=relay.outputs[2])
+    relay.begin()
+    process.wait()
+    relay.end()
+
+    assert sum(map(len, kept)) == len(capfd.readouterr().out) == 200_000
 
 
 def in_terminal(words: list[str], cwd: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
+import select
 import threading
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CHUNK = 1 << 16
-_PATIENCE_S = 1.0
+_PAUSE_S = 0.25
+_QUIET_PAUSES = 4
 _NAMES = {1: "stdout", 2: "stderr"}
 
 
@@ -29,7 +31,8 @@ class Relay:
             keep: Called with "stdout" or "stderr" and text.
         """
         self._keep = keep
-        self._threads: list[threading.Thread] = []
+        self._threads: dict[int, threading.Thread] = {}
+        self._passing: set[int] = set()
         self._terminal: int | None = None
         self._ends: dict[int, int] = {}
         self.outputs: dict[int, int] = {}
@@ -68,13 +71,23 @@ class Relay:
             os.close(theirs)
         for number, end in self._ends.items():
             thread = threading.Thread(target=self._pass_on, args=(number, end), name="runhaven-relay", daemon=True)
+            self._threads[number] = thread
             thread.start()
-            self._threads.append(thread)
 
     def end(self) -> None:
         """Pass on the rest. A process that the program left behind, and that holds the way open, is not waited for long."""
-        for thread in self._threads:
-            thread.join(_PATIENCE_S)
+        for number, thread in self._threads.items():
+            quiet = 0
+            while thread.is_alive() and quiet < _QUIET_PAUSES:
+                thread.join(_PAUSE_S)
+                quiet = 0 if self._is_coming(number) else quiet + 1
+
+    def _is_coming(self, number: int) -> bool:
+        """Tell whether there is something to pass on, be it that a busy machine has not got round to it."""
+        try:
+            return number in self._passing or bool(select.select([self._ends[number]], [], [], 0)[0])
+        except (OSError, ValueError):
+            return False
 
     def _pass_on(self, number: int, end: int) -> None:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -82,7 +95,9 @@ class Relay:
         # is gone for the program too.
         with contextlib.suppress(OSError):
             while data := os.read(end, _CHUNK):
+                self._passing.add(number)
                 self._keep(_NAMES[number], decoder.decode(data))
                 while data:
                     data = data[os.write(number, data) :]
+                self._passing.discard(number)
         os.close(end)
