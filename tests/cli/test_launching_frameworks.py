@@ -138,7 +138,7 @@ def launch(folder: Path, name: str, text: str, word: str) -> subprocess.Complete
         words += [str(shapes.write(folder / "shapes", "detect")), str(shapes.write_model(folder, "detect"))]
     before = {
         "shell": ["--", "sh", "-c", '"$@"; exit $?', "sh", sys.executable],
-        "ranks": ["--", sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"],
+        "ranks": ["--", sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"],
     }.get(word, [])
     return subprocess.run(
         [sys.executable, "-m", "runhaven_cli.app", "run", *before, *words],
