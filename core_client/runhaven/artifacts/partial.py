@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import stat
+import threading
 from io import FileIO
 from itertools import accumulate
 from typing import TYPE_CHECKING, Protocol
@@ -180,19 +181,23 @@ class Partial:
         Raises:
             OSError: If it cannot be written.
         """
-        ends = list(accumulate(chunk.size for chunk in chunks))
+        ends, turn = list(accumulate(chunk.size for chunk in chunks)), threading.Lock()
+        # Opened once: somebody else, who brings the same file, may have put it in its place before this is over.
         with self.open() as file:
             has_beginning = file.seek(0, os.SEEK_END) > 0
             file.truncate(ends[-1])
 
-        def write(piece: tuple[int, Blob]) -> None:
-            end, chunk = piece
-            data = self._buffers.take(chunk.size)
-            with self.open() as file:
-                if not (has_beginning and holds(file, end - chunk.size, chunk, data)):
+            def write(piece: tuple[int, Blob]) -> None:
+                end, chunk = piece
+                data = self._buffers.take(chunk.size)
+                with turn:
+                    is_there = has_beginning and holds(file, end - chunk.size, chunk, data)
+                if not is_there:
                     fill(chunk, data)
-                    file.seek(end - chunk.size)
-                    write_all(file.fileno(), data)
-            count(chunk.size)
+                    # Writes to one file wait for each other anyway.
+                    with turn:
+                        file.seek(end - chunk.size)
+                        write_all(file.fileno(), data)
+                count(chunk.size)
 
-        for_each(list(zip(ends, chunks, strict=True)), write)
+            for_each(list(zip(ends, chunks, strict=True)), write)

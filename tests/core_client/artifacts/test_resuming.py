@@ -167,3 +167,21 @@ def test_a_full_disk_gets_its_room_back(logged, tmp_path, monkeypatch):
         logged.download(tmp_path / "out")
 
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_download_that_another_one_overtakes_takes_nothing_back(logged, tmp_path, monkeypatch):
+    """Should another process put the file in its place meanwhile, what this one writes from then on goes there too."""
+    if not logged.get_entry("source.bin").chunks:
+        pytest.skip("the others are written by one thread from the beginning")
+    out, write = tmp_path / "out", partial_module.write_all
+
+    def overtaken(fd: int, data: memoryview) -> None:
+        write(fd, data)
+        monkeypatch.setattr(partial_module, "write_all", write)
+        next(out.iterdir()).rename(out / "source.bin")
+
+    monkeypatch.setattr(partial_module, "write_all", overtaken)
+    logged.download(out)
+
+    logged.verify(str(out))
+    assert [path.name for path in out.iterdir()] == ["source.bin"]
