@@ -390,8 +390,8 @@ def test_blocks_are_spread_over_all_of_a_tensor(size):
     taken = [sampling.spread(flat, 64, 32) for _ in range(300)]
     firsts, lasts = [int(each[0, 0]) for each in taken], [int(each[-1, -1]) for each in taken]
 
-    assert min(firsts) == 0
-    assert max(lasts) >= size - 1 - (15 if size < 1 << 20 else size // 50)
+    assert min(firsts) <= size // 50
+    assert max(lasts) >= size - size // 50
     assert size == 2049 or len(set(firsts)) > 3
     assert all(each.diff().eq(1).all() for each in taken)
     assert (torch.equal(before[0], torch.get_rng_state()), before[1]) == (True, random.getstate())

@@ -28,18 +28,20 @@ class _Owner:
     Attributes:
         steps: How often it has stepped.
         next: At which step it is looked at.
+        wake: From which step on there is more to do than to count: to look, to end a look, to note what a GradScaler told.
         is_extra: Whether its next step is looked at too, because numbers are not finite.
         is_ours: Whether it was found to hold parameters of the model.
         found_inf: Of the steps since it was looked at, what a GradScaler told a fused optimizer: not 0.0 if it skips.
         skipped: How many steps in a row were skipped.
     """
 
-    __slots__ = ("found_inf", "is_extra", "is_ours", "next", "optimizer", "skipped", "steps")
+    __slots__ = ("found_inf", "is_extra", "is_ours", "next", "optimizer", "skipped", "steps", "wake")
 
     def __init__(self, optimizer: torch.optim.Optimizer, on_gone: Callable[[Any], object]) -> None:
         self.optimizer = weakref.ref(optimizer, on_gone)
         self.steps = 0
         self.next = 1
+        self.wake = 1
         self.is_extra = False
         self.is_ours = False
         self.found_inf: list[torch.Tensor] = []
@@ -77,6 +79,7 @@ class StepTrigger:
         """Look at the next step of each optimizer, too."""
         for owner in list(self._owners.values()):
             owner.is_extra = True
+            owner.wake = 0
 
     # Hooks
 
@@ -86,12 +89,20 @@ class StepTrigger:
             return
         owner = self._owners.get(id(optimizer)) or self._meet(optimizer)
         owner.steps += 1
+        if owner.steps >= owner.wake:
+            self._awake(optimizer, owner, _has_closure(arguments, keywords))
+
+    def _awake(self, optimizer: Any, owner: _Owner, has_closure: bool) -> None:
         if self._is_scaled and (found_inf := optimizer.__dict__.get("found_inf")) is not None:
             owner.found_inf.append(found_inf)
         if self._capture is not None and id(optimizer) in self._captured:
             self._end()
-        if owner.steps == owner.next or owner.is_extra:
-            self._watcher.attempt(self._look_before, optimizer, owner, _has_closure(arguments, keywords))
+        if owner.steps >= owner.next or owner.is_extra:
+            self._watcher.attempt(self._look_before, optimizer, owner, has_closure)
+        owner.wake = owner.next
+        # In this order, so that `look_again` on another thread is not missed.
+        if owner.is_extra or self._is_scaled or self._capture is not None:
+            owner.wake = 0
 
     def _after_step(self, optimizer: Any, arguments: Any, keywords: Any) -> None:
         if self._capture is not None and id(optimizer) in self._captured:
@@ -106,10 +117,10 @@ class StepTrigger:
 
     def _look_before(self, optimizer: Any, owner: _Owner, has_closure: bool) -> None:
         watcher = self._watcher
-        is_extra = owner.steps != owner.next
+        is_extra = owner.steps < owner.next
         owner.is_extra = False
         if not is_extra:
-            owner.next += watcher.options.log_freq - owner.next % watcher.options.log_freq
+            owner.next = owner.steps + watcher.options.log_freq - owner.steps % watcher.options.log_freq
         owned = self._owned(optimizer)
         if watcher.is_over or not owned:
             return
@@ -156,7 +167,10 @@ class StepTrigger:
     # Steps that a GradScaler skips
 
     def _on_scaler_step(self, optimizer: torch.optim.Optimizer) -> Callable[[], None]:
-        self._is_scaled = True
+        if not self._is_scaled:
+            self._is_scaled = True
+            for owner in self._owners.values():
+                owner.wake = 0
         before = self._steps()
 
         def after() -> None:
