@@ -474,6 +474,26 @@ def test_watching_backward_finds_later_unfrozen_parameters():
     check(run, gradients_of(model, x))
 
 
+def test_a_look_that_falls_into_the_capture_of_a_graph_is_made_up_for(monkeypatch):
+    """While a CUDA graph is captured nothing may be looked at; the next step is looked at instead, and then those that are due."""
+    model = torch.nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    capturing = [True, False, False, False]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with record() as run:
+        watch(run, model, log_freq=4)
+        for is_capturing in capturing:
+            monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda now=is_capturing: now)
+            optimizer.zero_grad()
+            model(torch.ones(2, 4)).sum().backward()
+            optimizer.step()
+            run.log({"loss": 0.0})
+        unwatch(run)
+        run.recorder.settle(wait=True)
+
+    assert run.steps("gradients/weight") == [1, 3]
+
+
 def test_a_watched_optimizer_step_may_be_compiled():
     """A compiled step neither breaks nor is broken; it is not seen."""
     x = torch.randn(32, 8)
