@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,10 @@ def let_torchvision_load() -> None:
 
 if importlib.util.find_spec("torchvision") is not None:
     let_torchvision_load()
+
+# A shell that starts the tests in its background lets them, and all that they start, ignore Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Keras looks for TensorFlow unless it is told otherwise.
 os.environ.setdefault("KERAS_BACKEND", "torch")
