@@ -67,8 +67,13 @@ def main(folder: Path) -> None:
     grouped.compile("sgd", "mse", steps_per_execution=2)
     grouped.fit(*data(), batch_size=4, epochs=2, verbose=0, callbacks=[RunhavenMetricsLogger(3, project="grouped")])
     runhaven.finish()
+    scaled, rates = model(), Recorder()
+    scaled.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(schedule)), "mse")
+    scaled.fit(*data(), batch_size=4, verbose=0, callbacks=[rates, RunhavenMetricsLogger("batch", project="scaled")])
+    runhaven.finish()
+    told = sorted(point for point in rates.points if point[0] == "batch/learning_rate")
     points = recorder.points | second_recorder.points | history_points(first) | history_points(second)
-    print(json.dumps({"backend": keras.config.backend(), "points": sorted(points), "syncs": syncs}))
+    print(json.dumps({"backend": keras.config.backend(), "points": sorted(points), "syncs": syncs, "scaled": told}))
 
 
 if __name__ == "__main__":

@@ -88,6 +88,26 @@ def test_a_schedule_is_read_at_every_batch():
     assert the_run().config["keras"]["optimizer"]["learning_rate"]["class_name"] == "ExponentialDecay"
 
 
+def test_a_learning_rate_that_is_set_in_the_middle_is_read_anew():
+    """What a callback sets before a batch, a number or a schedule in its place, is what the batch is logged with."""
+
+    class Setter(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            optimizer: Any = self.model.optimizer
+            if callable(optimizer._learning_rate):
+                return
+            schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5)
+            optimizer.learning_rate = 0.1 / (batch + 1) if batch < BATCHES - 1 else schedule
+
+    recorder = Recorder()
+    fit(model(), Setter(), recorder, RunhavenMetricsLogger("batch", project="p"))
+    runhaven.finish()
+    rates = {point for point in recorder.points if "learning_rate" in point[0]}
+
+    assert len({value for key, _, value in rates if key.startswith("batch/")}) == 2 * BATCHES
+    assert rates == {point for point in points(the_run()) if "learning_rate" in point[0]}
+
+
 def test_evaluate_after_the_training_stands_apart():
     """`evaluate` in `fit` gives no rows of its own; after it, its values are `test_*` at the step reached, in the same run."""
     made, callback = model(), RunhavenMetricsLogger(project="p")
@@ -419,7 +439,8 @@ def test_a_killed_training_on_jax_goes_on_with_its_run(tmp_path):
 def test_the_jax_backend(tmp_path):
     """On JAX the curves are Keras's own point by point, over a resume too; batches are neither waited for nor synchronised.
 
-    Where Keras tells of several batches at once, whenever an n-th one is among them, that is logged.
+    Where Keras tells of several batches at once, whenever an n-th one is among them, that is logged. A schedule is found
+    below an optimizer that scales the loss, too.
     """
     pytest.importorskip("jax")
     script = Path(__file__).with_name("jax_training.py")
@@ -436,3 +457,7 @@ def test_the_jax_backend(tmp_path):
     assert told["syncs"]["few"] == told["syncs"]["many"]
     assert len(models(the_run())) == 2
     assert [step for key, step, _ in points(the_run("grouped")) if key == "batch/loss"] == [4, 8]
+    assert len({value for _, _, value in told["scaled"]}) == BATCHES
+    assert told["scaled"] == sorted(
+        list(each) for each in points(the_run("scaled")) if each[0] == "batch/learning_rate"
+    )

@@ -17,18 +17,24 @@ class LearningRate:
     def __init__(self) -> None:
         """Know nothing yet."""
         self._optimizer: Any = None
+        self._variable: Any = None
+        self._tensor: Any = None
         self._last: float | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the optimizer behind."""
-        return self.__dict__ | {"_optimizer": None}
+        """Leave the optimizer and what it holds behind."""
+        return self.__dict__ | {"_optimizer": None, "_variable": None, "_tensor": None}
 
-    def read(self, model: Any) -> float | None:
+    def begin(self, model: Any) -> None:
+        """Take a model that is about to be trained."""
+        optimizer = getattr(model, "optimizer", None)
+        # One that scales the loss has a learning rate of its own, which means nothing.
+        self._optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        self.read()
+
+    def read(self) -> float | None:
         """Return it between epochs; None if the model has no optimizer of Keras's."""
-        self._optimizer = getattr(model, "optimizer", None)
-        value = getattr(self._optimizer, "learning_rate", None)
-        # What a variable holds; by way of NumPy it takes several times as long.
-        held: Any = getattr(value, "value", value)
+        held = self._held()
         self._last = held.item() if hasattr(held, "item") else held
         return self._last
 
@@ -41,9 +47,23 @@ class LearningRate:
         if self._last is None:
             return None
         if backend() == "torch":
-            value = self._optimizer.learning_rate
-            held = getattr(value, "value", value)
+            held = self._held()
             # Only one on a GPU is worth to be copied later, beside the training.
             return held.item() if getattr(held, "is_cpu", False) else held
         schedule = getattr(self._optimizer, "_learning_rate", None)
         return float(to_numpy(schedule(step))) if callable(schedule) else self._last
+
+    def _held(self) -> Any:
+        """Return the tensor or number that holds it now.
+
+        To ask a variable for its tensor takes as long as to log a row. The torch backend writes into one tensor for as long
+        as the variable lives, and so it is asked once; JAX puts another one in its place.
+        """
+        source = getattr(self._optimizer, "_learning_rate", None)
+        if source is not None and source is self._variable:
+            return self._tensor
+        rate = getattr(self._optimizer, "learning_rate", None)
+        held = getattr(rate, "value", rate)
+        if rate is source and backend() == "torch":
+            self._variable, self._tensor = source, held
+        return held

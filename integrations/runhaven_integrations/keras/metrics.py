@@ -56,7 +56,7 @@ class RunhavenMetricsLogger(Member):
 
     def begin_training(self) -> None:
         """Read what batches need to know."""
-        self.learning_rate.read(self.model)
+        self.learning_rate.begin(self.model)
         self._batches_at_once = getattr(self.model, "steps_per_execution", None) or 1
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
@@ -80,14 +80,15 @@ class RunhavenMetricsLogger(Member):
     @guarded("log metrics")
     def _log_batch(self, batch: int, logs: dict[str, Any]) -> None:
         row = {f"batch/{key}": value for key, value in logs.items()}
-        rate = self.learning_rate.within(self.progress.optimizer_step_of(batch))
+        step = self.progress.step_of(batch)
+        rate = self.learning_rate.within(step + self.progress.lead)
         if rate is not None:
             row["batch/learning_rate"] = rate
-        self.adapter.run.log(row, step=self.progress.step_of(batch))
+        self.adapter.run.log(row, step=step)
 
     @guarded("log metrics")
     def _log_epoch(self, epoch: int, logs: dict[str, Any]) -> None:
-        rate = self.learning_rate.read(self.model)
+        rate = self.learning_rate.read()
         # A callback that sets the learning rate tells of it in the logs: the one that the epoch was trained with.
         row = {"learning_rate": rate} if rate is not None else {}
         self.adapter.run.log({**row, **logs, "epoch": epoch}, step=self.progress.step)

@@ -17,20 +17,24 @@ class Progress:
     That is `optimizer.iterations` where each batch is a step of the optimizer. It is counted here, since with the JAX
     backend to read the optimizer in the middle of an epoch would make the training wait, and since a model with a
     `train_step` of its own may never step the optimizer that Keras knows.
+
+    Attributes:
+        lead: How many batches more than the step the optimizer had been given when the training began.
     """
 
     def __init__(self, initial: int = 0) -> None:
         """Begin with a step; 0 stands for what the optimizer says."""
-        self._before: int | None = initial or None
+        self._before = initial
+        self._is_known = bool(initial)
         self._ends: deque[int] = deque(maxlen=_OPEN_BATCHES)
-        self._lead = 0
+        self.lead = 0
 
     def begin(self, model: Any) -> None:
         """Take the first step off the model's optimizer, once."""
         trained = trained_batches(model)
-        if self._before is None:
-            self._before = trained
-        self._lead = trained - self._before
+        if not self._is_known:
+            self._before, self._is_known = trained, True
+        self.lead = trained - self._before
 
     def batch_ended(self, batch: int) -> None:
         """Count a batch of this epoch, by its number from 0."""
@@ -44,15 +48,11 @@ class Progress:
     @property
     def step(self) -> int:
         """Batches so far."""
-        return self.step_of(max(self._ends, default=0) - 1)
+        return self._before + max(self._ends, default=0)
 
     def step_of(self, batch: int) -> int:
         """Return the step after a batch of this epoch, by its number from 0."""
-        return (self._before or 0) + batch + 1
-
-    def optimizer_step_of(self, batch: int) -> int:
-        """Return the step that a schedule of the learning rate sees after that batch."""
-        return self.step_of(batch) + self._lead
+        return self._before + batch + 1
 
 
 def trained_batches(model: Any) -> int:

@@ -114,6 +114,7 @@ class RunhavenCallback(RunhavenMetricsLogger):
         self._keeps_graph = save_graph
         self._best_prefix = log_best_prefix
         self._best: float | None = None
+        self._goal: Literal["min", "max"] | None = None
         rows: Any = [validation_data] if isinstance(validation_data, tuple | list) else validation_data or generator
         shown: dict[str, Any] = {"count": predictions, "steps": validation_steps, "labels": labels}
         self._predictions = Predictions(rows, kind=input_type or data_type, **shown) if rows is not None else None
@@ -184,6 +185,7 @@ class RunhavenCallback(RunhavenMetricsLogger):
     def begin_training(self) -> None:
         """Say what has no effect, keep the tree of layers, and choose a place for models."""
         super().begin_training()
+        self._goal = None
         run = self.adapter.run
         if self._unused:
             run.notices.warn(f"RunhavenCallback takes {', '.join(self._unused)}, but nothing comes of it here.")
@@ -196,8 +198,12 @@ class RunhavenCallback(RunhavenMetricsLogger):
 
     @guarded("note the best epoch")
     def _note_best(self, epoch: int, logs: dict[str, Any]) -> None:
-        value = logs.get(self.monitor)
-        if self._best_prefix is None or not is_better(value, self._best, goal_of(self.model, self.monitor, self.mode)):
+        if self._best_prefix is None or self.monitor not in logs:
+            return
+        value = logs[self.monitor]
+        # Keras knows of all metrics once an epoch is over, and takes long to say which.
+        self._goal = self._goal or goal_of(self.model, self.monitor, self.mode)
+        if not is_better(value, self._best, self._goal):
             return
         self._best = value
         self.adapter.run.summary.update(
