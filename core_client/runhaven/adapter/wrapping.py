@@ -19,7 +19,8 @@ _MARK = "_runhaven_calls"
 def call_before(owner: Any, name: str, act: Callable[..., tuple[tuple[Any, ...], dict[str, Any]] | None]) -> None:
     """Have a function called before one of a framework's, with the same arguments; a second time changes nothing.
 
-    An exception in it is said once, and does not reach the program.
+    An exception in it is said once, and does not reach the program: in strict mode neither, for the program has called
+    nothing of ours that it could mend.
 
     Args:
         owner: The module or class that has the framework's function.
