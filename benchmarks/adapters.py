@@ -1,18 +1,25 @@
-"""What an adapter adds to a training step in CPU, beside the framework's cheapest logger, TensorBoard and W&B offline.
+"""What an adapter adds to a training step in CPU, beside the framework's own loggers, TensorBoard and W&B offline.
 
     python benchmarks/adapters.py                    # every section whose framework is installed
-    python benchmarks/adapters.py lightning --rounds 5
+    python benchmarks/adapters.py lightning --rounds 9
 
-Each figure is a slope: the CPU time of a short training is taken off that of a long one, of all threads and children, the logger's
-end included, so that starts cancel. A row is logged at each step. "nothing" is the same training without a logger, and is taken
-off the others' of the same round. A framework's loggers take turns in one process; medians over rounds, and the least and the most.
-On a machine with other work that difference of two long trainings is coarse. The last column is finer and says less: what the
-thread that trains spends inside the logger's own methods, without the threads and processes that a logger has beside it.
+The CPU of a whole training varies by more than any logger costs: an epoch of Keras by a hundred microseconds. So only what
+a logger can have caused is counted:
 
-A section is a function `train_<section>(logger, folder, steps)`, its loggers, the framework's cheapest first, and the lengths of
-its trainings. Keras's own loggers write once an epoch: in "keras" a step is an epoch of one batch. Of batches, in
-"keras_batches", Keras has no logger that writes; "csv row" is a callback of one line. The loggers of Keras for TensorBoard and
-of W&B for Keras need TensorFlow, and are left out.
+- within: what the thread that trains spends inside the logger's own methods, step by step, the first ones left out. The
+  figure is the median over all steps, the figure in brackets their mean, which has what comes now and then in it.
+- beside: what all other threads and child processes spend meanwhile, the logger's end included, as the slope between a
+  short and a long training, so that starts cancel; less the same of trainings without a logger. Medians over rounds.
+- all: mean within plus beside, with the least and the most of a round.
+
+What a framework does only because there is some logger is in none of them. A row is logged at each step. A framework's
+loggers take turns in one process, in another order in each round.
+
+A section is a function `train_<section>(logger, folder, steps)`, its loggers, the framework's cheapest first, and the lengths
+of its trainings. In "keras" a step is an epoch of one batch, since Keras's `CSVLogger` and `RunhavenMetricsLogger` write once
+an epoch; "whole" is `RunhavenCallback`, which keeps the best value in the summary too. Of single batches, in "keras_batches",
+the one logger that Keras has is `TensorBoard(update_freq="batch")`. Two rows there are no loggers but floors, written by hand:
+"csv row" writes a line into an open file, "log row" calls `run.log` with what it was handed. Keras's `TensorBoard` and W&B's callback need TensorFlow.
 """
 
 from __future__ import annotations
@@ -29,7 +36,7 @@ import time
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from log_call import family_cpu_s
 
@@ -38,27 +45,32 @@ if TYPE_CHECKING:
 
 
 class Section(NamedTuple):
-    """What is compared, in trainings of two lengths."""
+    """What is compared, in trainings of two lengths; what loggers begin beside a training is over within the short one."""
 
     loggers: tuple[str, ...]
-    short: int = 200
-    long: int = 2200
+    short: int
+    long: int
 
 
 SECTIONS = {
-    "lightning": Section(("nothing", "csv", "runhaven", "tensorboard", "wandb")),
-    "transformers": Section(("nothing", "printer", "runhaven", "tensorboard", "wandb")),
-    "keras": Section(("nothing", "csv", "runhaven"), 100, 1100),
-    "keras_batches": Section(("nothing", "csv row", "runhaven")),
+    "lightning": Section(("nothing", "csv", "runhaven", "tensorboard", "wandb"), 1000, 2500),
+    "transformers": Section(("nothing", "printer", "runhaven", "tensorboard", "wandb"), 1000, 2500),
+    "keras": Section(("nothing", "csv", "runhaven", "whole", "tensorboard", "wandb"), 500, 1500),
+    "keras_batches": Section(("nothing", "tensorboard", "csv row", "log row", "runhaven", "whole", "wandb"), 800, 2000),
 }
+FIRST_STEPS = 20
 
 
 class Watch:
-    """Adds up what the thread that trains spends inside the methods of loggers; one that calls another counts once."""
+    """Adds up, step by step, what the thread that trains spends inside the methods of loggers; one within another counts once."""
 
     def __init__(self) -> None:
-        self.spent_ns = 0
+        self.steps_ns: list[int] = []
         self._is_inside = False
+
+    def begin_step(self, *_: Any, **__: Any) -> None:
+        """Take what follows for another step; frameworks call it."""
+        self.steps_ns.append(0)
 
     def attend(self, logger: Any) -> Any:
         for name in dir(type(logger)):
@@ -68,14 +80,14 @@ class Watch:
 
     def _timed(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            if self._is_inside:
+            if self._is_inside or not self.steps_ns:
                 return method(*args, **kwargs)
             self._is_inside, begun = True, time.thread_time_ns()
             try:
                 return method(*args, **kwargs)
             finally:
                 self._is_inside = False
-                self.spent_ns += time.thread_time_ns() - begun
+                self.steps_ns[-1] += time.thread_time_ns() - begun
 
         return call
 
@@ -106,6 +118,9 @@ def train_lightning(logger: str, folder: str, steps: int) -> None:
 
         return RunhavenLogger(project="bench", dir=folder)
 
+    class Beat(pl.Callback):
+        on_train_batch_start = staticmethod(watch.begin_step)
+
     makers = {
         "nothing": lambda: False,
         "csv": lambda: loggers.CSVLogger(folder),
@@ -117,13 +132,16 @@ def train_lightning(logger: str, folder: str, steps: int) -> None:
     data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.randn(steps, 4)), batch_size=1)
     pl.Trainer(
         max_epochs=1, logger=watch.attend(made) if made else made, log_every_n_steps=1, accelerator="cpu", enable_progress_bar=False,
-        enable_model_summary=False, enable_checkpointing=False, default_root_dir=folder,
+        enable_model_summary=False, enable_checkpointing=False, default_root_dir=folder, callbacks=[Beat()],
     ).fit(Model(), data)  # fmt: skip
 
 
 def train_transformers(logger: str, folder: str, steps: int) -> None:
     import torch
-    from transformers import PrinterCallback, Trainer, TrainingArguments
+    from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+
+    class Beat(TrainerCallback):
+        on_step_begin = staticmethod(watch.begin_step)
 
     class Model(torch.nn.Module):
         def __init__(self) -> None:
@@ -138,7 +156,8 @@ def train_transformers(logger: str, folder: str, steps: int) -> None:
         folder, max_steps=steps, logging_steps=1, report_to=report, save_strategy="no", use_cpu=True, disable_tqdm=True,
         per_device_train_batch_size=1, dataloader_pin_memory=False,
     )  # fmt: skip
-    trainer = Trainer(Model(), arguments, train_dataset=[{"x": torch.ones(4), "labels": torch.ones(1)}] * steps)
+    rows = [{"x": torch.ones(4), "labels": torch.ones(1)}] * steps
+    trainer = Trainer(Model(), arguments, train_dataset=rows, callbacks=[Beat()])
     if logger != "printer":
         trainer.remove_callback(PrinterCallback)
     for each in trainer.callback_handler.callbacks:
@@ -147,91 +166,137 @@ def train_transformers(logger: str, folder: str, steps: int) -> None:
     trainer.train()
 
 
-def keras_model() -> Any:
+def keras_logger(logger: str, folder: str, frequency: Literal["epoch", "batch"]) -> list[Any]:
+    """Return the callback of a logger that Keras and its users have for epochs, or for batches."""
     import keras
 
+    import runhaven
+    from runhaven_integrations.keras import RunhavenCallback, RunhavenMetricsLogger
+
+    def wandb_logger() -> Any:
+        import wandb
+        from wandb.integration.keras import WandbMetricsLogger
+
+        wandb.init(dir=folder)
+        return WandbMetricsLogger(log_freq=frequency)
+
+    class Rows(keras.callbacks.Callback):
+        def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras's argument
+            self.file = Path(folder, "rows.csv").open("w", newline="")  # noqa: SIM115 - closed in another call
+            self.rows = csv.writer(self.file)
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.rows.writerow([batch, *logs.values()])
+
+        def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras's argument
+            self.file.close()
+
+    class LoggedRows(keras.callbacks.Callback):
+        def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras's argument
+            self.run = runhaven.init(project="bench", dir=folder)
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.run.log(logs, step=batch)
+
+    batches = 1 if frequency == "batch" else None
+    makers: dict[str, Callable[[], Any]] = {
+        "csv": lambda: keras.callbacks.CSVLogger(f"{folder}/log.csv"),
+        "csv row": Rows,
+        "log row": LoggedRows,
+        "runhaven": lambda: RunhavenMetricsLogger(frequency, project="bench", dir=folder),
+        "whole": lambda: RunhavenCallback("loss", log_batch_frequency=batches, project="bench", dir=folder),
+        "tensorboard": lambda: keras.callbacks.TensorBoard(folder, update_freq=frequency),
+        "wandb": wandb_logger,
+    }
+    return [watch.attend(makers[logger]())] if logger != "nothing" else []
+
+
+def fit_keras(logger: list[Any], *, batches: int, epochs: int, beat: str) -> None:
+    import keras
+    import numpy as np
+
+    class Beat(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            """Have Keras call all callbacks on the thread that trains; else it calls those that allow it, ours too, on others."""
+
+    setattr(Beat, beat, staticmethod(watch.begin_step))
     keras.utils.clear_session()
-    model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(1)])
+    model: Any = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse", metrics=["mae"])
-    return model
+    x = np.ones((batches, 4), "float32")
+    model.fit(x, x[:, :1], batch_size=1, epochs=epochs, verbose=0, callbacks=[Beat(), *logger])
 
 
 def train_keras(logger: str, folder: str, steps: int) -> None:
-    import keras
-    import numpy as np
-
-    from runhaven_integrations.keras import RunhavenMetricsLogger
-
-    makers = {
-        "nothing": list[Any],
-        "csv": lambda: [keras.callbacks.CSVLogger(f"{folder}/log.csv")],
-        "runhaven": lambda: [RunhavenMetricsLogger(project="bench", dir=folder)],
-    }
-    x = np.ones((1, 4), "float32")
-    keras_model().fit(x, x[:, :1], epochs=steps, verbose=0, callbacks=[*map(watch.attend, makers[logger]())])
+    fit_keras(keras_logger(logger, folder, "epoch"), batches=1, epochs=steps, beat="on_epoch_begin")
 
 
 def train_keras_batches(logger: str, folder: str, steps: int) -> None:
-    import keras
-    import numpy as np
-
-    from runhaven_integrations.keras import RunhavenMetricsLogger
-
-    with Path(folder, "log.csv").open("w", newline="") as file:
-        rows = csv.writer(file)
-
-        class Rows(keras.callbacks.Callback):
-            def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-                rows.writerow([batch, *logs.values()])
-
-        makers = {
-            "nothing": list[Any],
-            "csv row": lambda: [Rows()],
-            "runhaven": lambda: [RunhavenMetricsLogger("batch", project="bench", dir=folder)],
-        }
-        x = np.ones((steps, 4), "float32")
-        keras_model().fit(x, x[:, :1], batch_size=1, verbose=0, callbacks=[*map(watch.attend, makers[logger]())])
+    fit_keras(keras_logger(logger, folder, "batch"), batches=steps, epochs=1, beat="on_train_batch_begin")
 
 
 def finish(logger: str) -> None:
-    if logger in ("runhaven", "wandb"):
-        __import__(logger).finish()
+    if logger in ("runhaven", "whole", "log row"):
+        __import__("runhaven").finish()
+    elif logger == "wandb":
+        # What its service has still to do must not be counted with the next logger.
+        wandb = __import__("wandb")
+        wandb.finish()
+        wandb.teardown()
 
 
-def spent_us(section: str, logger: str, steps: int) -> tuple[float, float]:
-    """Return what a training costs in CPU, and of that what its thread spends inside the logger's methods."""
+class Spent(NamedTuple):
+    """What a training spent, in microseconds: step by step within the logger's methods, and beside the thread that trains."""
+
+    within: list[float]
+    beside: float
+
+
+def spent(section: str, logger: str, steps: int) -> Spent:
+    """Train once."""
     with tempfile.TemporaryDirectory() as folder:
-        before, watch.spent_ns = family_cpu_s(), 0
+        family_before, thread_before = family_cpu_s(), time.thread_time()
+        watch.steps_ns = []
         globals()[f"train_{section}"](logger, folder, steps)
-        within = watch.spent_ns
+        within = [spent_ns / 1e3 for spent_ns in watch.steps_ns[FIRST_STEPS:]]
         finish(logger)
-        return (family_cpu_s() - before) * 1e6, within / 1e3
+        beside_s = family_cpu_s() - family_before - (time.thread_time() - thread_before)
+        return Spent(within, beside_s * 1e6)
 
 
-def measure(section: str, rounds: int) -> dict[str, list[tuple[float, ...]]]:
-    """Return for each logger what `spent_us` says of a step, in each round; those that cannot be had are left out."""
+def measure(section: str, rounds: int) -> dict[str, dict[str, list[float]]]:
+    """Return for each logger what it spends within at each step, and beside a step in each round; what cannot be had is left out."""
     warnings.simplefilter("ignore")
     loggers, short, long = SECTIONS[section]
-    found: dict[str, list[tuple[float, ...]]] = {}
+    found: dict[str, dict[str, list[float]]] = {}
     for logger in loggers:
         try:
-            spent_us(section, logger, 20)
+            spent(section, logger, 2 * FIRST_STEPS)
         except ImportError:
             continue
-        found[logger] = []
+        found[logger] = {"within": [], "means": [], "beside": []}
     for at in range(rounds):
         # What a process has done before makes it slower, and must not always meet the same logger.
         names = list(found)
         for logger in names[at % len(names) :] + names[: at % len(names)]:
-            pairs = zip(spent_us(section, logger, long), spent_us(section, logger, short), strict=True)
-            found[logger].append(tuple((more - less) / (long - short) for more, less in pairs))
+            more, less = spent(section, logger, long), spent(section, logger, short)
+            within = more.within + less.within
+            found[logger]["within"] += within
+            found[logger]["means"].append(statistics.mean(within))
+            found[logger]["beside"].append((more.beside - less.beside) / (long - short))
     return found
 
 
-def measure_apart(section: str, rounds: int) -> dict[str, list[tuple[float, float]]]:
+def measure_apart(section: str, rounds: int) -> dict[str, dict[str, list[float]]]:
     """Measure in a process of its own, whose output is nobody's."""
     with tempfile.TemporaryDirectory() as home:
-        quiet = {"RUNHAVEN_SILENT": "1", "WANDB_SILENT": "true", "WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"}
+        quiet = {
+            "RUNHAVEN_SILENT": "1",
+            "WANDB_SILENT": "true",
+            "WANDB_MODE": "offline",
+            "OMP_NUM_THREADS": "1",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
         places = {"RUNHAVEN_DIR": home, "WANDB_DIR": home, "KERAS_BACKEND": "torch"}
         done = subprocess.run(
             [sys.executable, __file__, "--measure", section, "--rounds", str(rounds)],
@@ -243,16 +308,19 @@ def measure_apart(section: str, rounds: int) -> dict[str, list[tuple[float, floa
 def show(section: str, rounds: int) -> None:
     started = time.perf_counter()
     found = measure_apart(section, rounds)
-    floor = [whole for whole, _ in found.pop("nothing")]
-    print(f"{section}: CPU per step, us; without a logger {statistics.median(floor):.0f}")
+    floor = statistics.median(found.pop("nothing")["beside"])
+    print(f"{section}: CPU per step, us; beside the training there are {floor:.1f} without a logger")
     for logger in SECTIONS[section].loggers[1:]:
         if logger not in found:
             print(f"  {logger:12} is not installed")
             continue
-        added = [whole - nothing for (whole, _), nothing in zip(found[logger], floor, strict=True)]
-        within = statistics.median(within for _, within in found[logger])
-        spread = f"({min(added):.1f} to {max(added):.1f})"
-        print(f"  {logger:12} adds {statistics.median(added):7.1f}   {spread:20} within its methods {within:7.1f}")
+        within, means, beside = found[logger].values()
+        whole = [mean + other - floor for mean, other in zip(means, beside, strict=True)]
+        print(
+            f"  {logger:12} within {statistics.median(within):6.1f} ({statistics.median(means):6.1f})"
+            f"   beside {statistics.median(beside) - floor:6.1f}"
+            f"   all {statistics.median(whole):6.1f} ({min(whole):.1f} to {max(whole):.1f})"
+        )
     print(f"  {rounds} rounds in {time.perf_counter() - started:.0f} s", flush=True)
 
 
