@@ -39,7 +39,7 @@ class ListSeen(keras.callbacks.Callback):
 
 
 def main(folder: Path) -> None:
-    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.5)
+    schedule: Any = keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.5)
     options: dict[str, Any] = {"batch_size": 4, "verbose": 0, "validation_data": data()}
     path = folder / "{epoch:02d}.keras"
 
