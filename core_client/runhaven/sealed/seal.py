@@ -174,7 +174,8 @@ def _read(run: RunDirectory, before: Manifest) -> _Work | None:
             place = record.writer, record.schema
             groups.setdefault(place, Rows(*place, [])).blocks.append(record)
             recent.append(record.since(view.sessions[record.writer].snapshot))
-    last_us = {writer: session.last_us for writer, session in view.sessions.items()}
+    # Events that are kept in part alone, and lines, do not tell it again when they are replayed.
+    last_us = {writer: max(one.last_us, before.last_us.get(writer, 0)) for writer, one in view.sessions.items()}
     name = _name(before.positions, positions)
     rewinds, damage = view.rewinds(), (*before.damage, *reader.damage)
     resumed = {writer: rewinds.get(writer) for writer in view.resumptions()}

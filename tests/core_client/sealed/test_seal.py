@@ -75,8 +75,11 @@ def perform(written, acts):
             written.session(resumed=True)
         elif act == "snapshot":
             view = read_view(written.directory)
+            # A process knows its series by the names that it logs, whatever they were called since.
             counts = {key: one.count for key, one in view.aggregates.items()}
-            summary = {key: to_json(value) for key, value in view.summary.items()}
+            summary = {key: to_json(value) for key, value in view.plain_values.items() if key not in counts}
+            for key, one in view.aggregates.items():
+                summary |= {f"{key}.{word}": to_json(value) for word, value in one.result().items()}
             written.event("snapshot", summary=summary, counts=counts, last_step=view.last_step)
         elif act == "rule":
             written.event("metric", name="a", step_metric="b", summary=["max"])
@@ -140,6 +143,8 @@ def curve(run: Run, key: str, stream: str, x: str):
 @example([(0, {"b": 0.0, "c": 0.0}, ""), "remove"], False, 1 << 20)
 @example([(0, {"a": 0.0}, ""), "session", "seal", "rule"], False, 1 << 20)
 @example([(0, {"a": 1.0}, ""), "fold", "snapshot", (1, {"a": 3.0}, ""), "fold", "rule", (2, {"a": 2.0}, "")], True, 1)
+@example([(0, {"a": None, "b": None}, ""), "snapshot", "rename", "rename", "snapshot"], True, 1 << 20)
+@example([(0, {"a": None}, ""), "line", "rename"], False, 1)
 def test_a_sealed_run_says_what_it_said(write_run, acts, is_open, piece):
     """Rows, histories, series, summary, configuration, lines and curves are the same before sealing, in pieces too, and after."""
     written = write_run()
