@@ -27,6 +27,10 @@ types:
 test *arguments:
     python -m pytest {{arguments}}
 
+# Look for examples that break what tests claim of all of them; other ones each time
+search *arguments:
+    python -m pytest -m hypothesis --hypothesis-profile=search {{arguments}}
+
 # Read the documentation with the code
 docs:
     python -m pytest tests/repo

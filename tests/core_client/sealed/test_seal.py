@@ -74,13 +74,7 @@ def perform(written, acts):
         elif act == "session":
             written.session(resumed=True)
         elif act == "snapshot":
-            view = read_view(written.directory)
-            # A process knows its series by the names that it logs, whatever they were called since.
-            counts = {key: one.count for key, one in view.aggregates.items()}
-            summary = {key: to_json(value) for key, value in view.plain_values.items() if key not in counts}
-            for key, one in view.aggregates.items():
-                summary |= {f"{key}.{word}": to_json(value) for word, value in one.result().items()}
-            written.event("snapshot", summary=summary, counts=counts, last_step=view.last_step)
+            sum_up(written)
         elif act == "rule":
             written.event("metric", name="a", step_metric="b", summary=["max"])
         elif act == "fold":
@@ -94,6 +88,16 @@ def perform(written, acts):
             written.event("config", set={"lr": written.time_us}, step=1)
         else:
             seal(written.directory)
+
+
+def sum_up(written):
+    """Write what a process knows of its series, by the names that it logs, whatever they were called since."""
+    view = read_view(written.directory)
+    counts = {key: one.count for key, one in view.aggregates.items()}
+    summary = {key: to_json(value) for key, value in view.plain_values.items() if key not in counts}
+    for key, one in view.aggregates.items():
+        summary |= {f"{key}.{word}": to_json(value) for word, value in one.result().items()}
+    written.event("snapshot", summary=summary, counts=counts, last_step=view.last_step)
 
 
 def change(run: Run, act: str) -> None:
