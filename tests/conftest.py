@@ -36,9 +36,10 @@ def let_torchvision_load() -> None:
 if importlib.util.find_spec("torchvision") is not None:
     let_torchvision_load()
 
-# A shell that starts the tests in its background lets them, and all that they start, ignore Ctrl-C.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell that starts the tests in its background lets them, and all that they start, ignore Ctrl-C; `nohup`, SIGHUP.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
 
 # Keras looks for TensorFlow unless it is told otherwise.
 os.environ.setdefault("KERAS_BACKEND", "torch")
