@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from runhaven.api import Run, Series
 
 _MAX_CURVES = 4
+# git may be too slow to say.
+_CHANGED = {True: " (changed)", False: "", None: " (changes unknown)"}
 _MAX_CONFIG = 24
 _HEIGHT = 7
 _SPARK = 24
@@ -83,7 +85,7 @@ def _place(run: Run) -> str:
         ["started", f"{run.created_at}  ({ago(run.created)}), ran {duration(run.runtime_s)}"],
         ["where", f"{run.user}@{run.host}  {hardware.get('cpu', '')}".rstrip()],
         ["command", " ".join(metadata.get("argv") or [])],
-        ["git", f"{git['commit'][:10]} {git['branch']}{' (changed)' if git['dirty'] else ''}" if git else ""],
+        ["git", f"{git['commit'][:10]} {git['branch']}{_CHANGED[git.get('dirty')]}" if git else ""],
         ["directory", str(run.directory.path)],
     ]
     return table([[click.style(name, dim=True), text] for name, text in rows if text])

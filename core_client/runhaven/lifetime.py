@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runhaven.background import SERVICE_INTERVAL_S, Background, Task
-from runhaven.capture import environment, git
+from runhaven.capture import environment
 from runhaven.capture.console import Console
 from runhaven.capture.exceptions import describe_exception
 from runhaven.capture.gpus import held_gpus
+from runhaven.capture.surroundings import Surroundings
 from runhaven.sealed.seal import can_seal, pending_bytes, seal
 from runhaven.store.layout import RunDirectory
 
@@ -34,7 +35,6 @@ HEARTBEAT_INTERVAL_S = 10.0
 CONTROL_INTERVAL_S = 2.0
 LIVE_FILES_INTERVAL_S = 30.0
 FINISH_TIMEOUT_S = 10.0
-CAPTURE_PATIENCE_S = 20.0
 SEALED_FROM_BYTES = 256 << 10
 SEALED_TO_BYTES = 2 << 20
 # One video may take minutes; nothing at all in so long means that something hangs.
@@ -59,7 +59,7 @@ class Lifetime:
         self._load: MachineLoad | None = None
         self._gpus: list[dict[str, Any]] = []
         self._console: Console | None = None
-        self._capture: threading.Thread | None = None
+        self._surroundings: Surroundings | None = None
         self._background = Background(
             channel,
             [
@@ -88,8 +88,7 @@ class Lifetime:
         self._background.start()
         is_main = self._run.role == "main"
         if is_main and settings.code and not settings.disable_code:
-            self._capture = threading.Thread(target=self._describe, name="runhaven-capture", daemon=True)
-            self._capture.start()
+            self._surroundings = self._begin_surroundings()
         if not settings.x_disable_stats:
             self._start_machine_load()
 
@@ -123,6 +122,17 @@ class Lifetime:
         """Begin only what the journal needs; for a forked child."""
         self._background.start()
 
+    def _begin_surroundings(self) -> Surroundings:
+        run = self._run
+        surroundings = Surroundings(
+            lambda facts: run.emit({"event": "environment", "set": facts}),
+            lambda text: run.notices.warn(text, about="surroundings"),
+            directory=run.identity.directory and run.identity.directory / "files",
+            asks_git=not run.settings.disable_git,
+        )
+        surroundings.begin()
+        return surroundings
+
     def _start_machine_load(self) -> None:
         # Comes with the monitor, which nothing else needs.
         from runhaven.machine_load import MachineLoad
@@ -138,25 +148,6 @@ class Lifetime:
                 alert=run.alert,
             )
             self._load.start()
-
-    def _describe(self) -> None:
-        """Capture what takes a while; on a thread of its own, so that the journal never waits for it."""
-        try:
-            self._run.emit({"event": "environment", "set": environment.describe() | environment.describe_slow()})
-            if not self._run.settings.disable_git and (state := git.describe(Path.cwd())) is not None:
-                self._run.emit({"event": "environment", "set": {"git": self._keep_diff(state)}})
-        except Exception:
-            logger.debug("the environment could not be captured", exc_info=True)
-
-    def _keep_diff(self, state: git.GitState) -> dict[str, Any]:
-        directory = self._run.identity.directory
-        facts = state.facts()
-        if directory is not None and state.diff:
-            path = directory / "files" / "diff.patch"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(state.diff, "utf-8")
-            facts["diff_file"] = path.name
-        return facts
 
     # Go on
 
@@ -253,8 +244,8 @@ class Lifetime:
         """End everything and close the journal; waits only so long for a disk on which nothing moves."""
         if self._load is not None:
             self._load.stop()
-        if self._capture is not None:
-            self._capture.join(CAPTURE_PATIENCE_S)
+        if self._surroundings is not None:
+            self._surroundings.end()
         if self._console is not None:
             self._console.uninstall()
         if not self._recorder.settle_rich(patience_s=MEDIA_PATIENCE_S):

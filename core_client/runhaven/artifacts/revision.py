@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runhaven.artifacts.dvc import Dvc
-from runhaven.capture.git import ask_git
+from runhaven.capture.git import Git
+from runhaven.notice import Notices
 from runhaven.redaction import redact_text
 from runhaven.settings import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_GIT_PATIENCE_S = 10.0
 _MOST_BYTES = 256 << 20
 # DVC's files may lie above what they track.
 _WANTED = (".", ":(top)*.dvc", ":(top)*dvc.lock")
@@ -28,17 +30,29 @@ class Revisions:
         self._facts: dict[str, Any] = {}
         self._changed: set[str] = set()
         self._tracked: set[str] = set()
-        folder = source if source.is_dir() else source.parent
-        found = None if resolve().disable_git else ask_git(folder, "rev-parse", "--show-toplevel", "HEAD")
+        settings = resolve()
+        if settings.disable_git:
+            return
+        git = Git(patience_s=_GIT_PATIENCE_S)
+        self._ask(git, source if source.is_dir() else source.parent)
+        if git.is_silent:
+            # Half of what git says would call changed files unchanged.
+            self._top = None
+            Notices(is_silent=settings.silent).warn(
+                f"git did not answer in time: the reference to {source} notes no commit."
+            )
+
+    def _ask(self, git: Git, folder: Path) -> None:
+        found = git.ask(folder, "rev-parse", "--show-toplevel", "HEAD")
         if not found or "\n" not in found:
             return
         top, commit = found.split("\n")[:2]
         self._top = Path(top)
         self._dvc = Dvc(self._top)
-        remote = redact_text(ask_git(folder, "config", "--get", "remote.origin.url") or "")
+        remote = redact_text(git.ask(folder, "config", "--get", "remote.origin.url") or "")
         self._facts = {"commit": commit} | ({"remote": remote} if remote else {})
-        self._tracked = set(_paths(folder, "ls-files", "-z", "--full-name", "--", *_WANTED))
-        self._changed = set(_paths(folder, "diff", "--name-only", "-z", "HEAD", "--", *_WANTED))
+        self._tracked = set(_paths(git, folder, "ls-files", "-z", "--full-name", "--", *_WANTED))
+        self._changed = set(_paths(git, folder, "diff", "--name-only", "-z", "HEAD", "--", *_WANTED))
 
     def of(self, path: Path) -> dict[str, Any]:
         """Return `{"git": {commit, path, remote, dirty}, "dvc": {file, md5, stage}}`, as far as they know the file.
@@ -64,8 +78,8 @@ class Revisions:
             return ""
 
 
-def _paths(folder: Path, *arguments: str) -> Iterator[str]:
-    text = ask_git(folder, *arguments, limit=_MOST_BYTES) or ""
+def _paths(git: Git, folder: Path, *arguments: str) -> Iterator[str]:
+    text = git.ask(folder, *arguments, limit=_MOST_BYTES) or ""
     return (name for name in text.split("\0") if name)
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,19 @@ def is_alive(process: ProcessIdentity) -> bool | None:
     if sys.platform != "linux":
         return _exists(process.pid)
     return _start_time(process.pid) == process.pid_start
+
+
+def end_session(process: Popen[bytes]) -> None:
+    """Kill a process that was started with a session of its own, and all that it started; does not wait for it.
+
+    Args:
+        process: A process whose end nobody has seen yet, so that its id is still its own.
+    """
+    if sys.platform == "win32":
+        process.kill()
+        return
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _boot() -> str:

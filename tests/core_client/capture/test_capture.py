@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from waiting import PATIENCE_S
+
 import runhaven
 from runhaven.capture import environment, git
 from runhaven.capture.console import Console
@@ -82,24 +84,22 @@ def test_git_state_of_a_real_repository(tmp_path):
     (tmp_path / "new.py").write_text("y = 1\n")
     (tmp_path / ".env").write_text("PRIVATE=1\n")
     (tmp_path / "data.bin").write_bytes(bytes(range(256)))
-    found = git.describe(tmp_path)
+    asked = git.Git(patience_s=PATIENCE_S)
+    found, changes = git.describe(asked, tmp_path), git.describe_changes(asked, tmp_path)
 
     assert found is not None
-    assert (len(found.commit), found.branch, found.remote, found.is_dirty) == (
-        40,
-        "trunk",
-        "https://***@example.org/r.git",
-        True,
-    )
-    assert "+x = 2" in found.diff
-    assert "+y = 1" in found.diff
-    assert "PRIVATE" not in found.diff
-    assert "data.bin" not in found.diff
+    assert (len(found.commit), found.branch, found.remote) == (40, "trunk", "https://***@example.org/r.git")
+    assert changes is not None
+    assert changes.is_dirty
+    assert "+x = 2" in changes.diff
+    assert "+y = 1" in changes.diff
+    assert "PRIVATE" not in changes.diff
+    assert "data.bin" not in changes.diff
 
 
 def test_no_repository_is_no_error(tmp_path):
     """A directory outside any repository has no git state."""
-    assert git.describe(tmp_path) is None
+    assert git.describe(git.Git(patience_s=PATIENCE_S), tmp_path) is None
 
 
 def test_the_environment_is_an_allow_list(monkeypatch):
