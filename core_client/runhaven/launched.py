@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -46,8 +47,9 @@ class Launch:
         return replace(self, parent=parent)
 
     def note_run(self, directory: Path) -> None:
-        """Tell the launcher which run it has become."""
-        (Path(self.folder) / "run").write_text(str(directory), "utf-8")
+        """Tell the launcher which run it has become, should it still be there, and the disk have room."""
+        with contextlib.suppress(OSError):
+            (Path(self.folder) / "run").write_text(str(directory), "utf-8")
 
     def noted_run(self) -> Path | None:
         """Return the directory of the run; None if nobody opened one."""

@@ -32,7 +32,8 @@ def launch(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedPr
 
 def started(*words: str, cwd: Path) -> subprocess.Popen[str]:
     """Start a program that prints "ready", and wait for that."""
-    process = subprocess.Popen(command(*words), cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    process = subprocess.Popen(command(*words), cwd=cwd, text=True, **pipes)
     assert process.stdout is not None
     while process.stdout.readline() != "ready\n":
         assert process.poll() is None
@@ -270,6 +271,26 @@ def test_the_launcher_may_be_killed(tmp_path):
     process.communicate()
 
     assert (only_run().state, only_run().summary["a"]) == ("finished", 1)
+
+
+def test_what_a_killed_launcher_left_is_removed_by_the_next(tmp_path, monkeypatch):
+    """A launcher leaves no directory; one that was killed, only until the next launch. Those of living launchers stay."""
+    place = tmp_path / "tmp"
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    script(tmp_path, READY + "import sys; sys.stdin.read()")
+    killed, living = started("train.py", cwd=tmp_path), started("train.py", cwd=tmp_path)
+    kept = set(place.glob("runhaven-run-*"))
+    killed.kill()
+    killed.communicate()
+    launch("--", "true", cwd=tmp_path)
+    left = set(place.glob("runhaven-run-*"))
+    living.communicate("")
+
+    assert (len(kept), len(left)) == (2, 1)
+    assert left < kept
+    assert living.returncode == 0, "its notes were taken away"
+    assert list(place.glob("runhaven-run-*")) == []
 
 
 def test_a_program_that_leaves_without_a_word(tmp_path):

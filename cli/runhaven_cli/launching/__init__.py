@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +14,7 @@ from runhaven.launched import Launch
 from runhaven.settings import store_directory
 from runhaven.store.ids import new_run_id
 from runhaven_cli.launching.command import resolve
+from runhaven_cli.launching.folder import own_folder
 from runhaven_cli.launching.keeping import keep_inside, keep_outside
 from runhaven_cli.launching.process import exit_code
 
@@ -64,7 +64,7 @@ def _launch(command: Command, arguments: dict[str, Any], run_id: str, directory:
         message = "`runhaven run` needs Linux; elsewhere call runhaven.init() in the program."
         raise UsageError(message)
     os.environ["RUNHAVEN_DIR"] = str(store_directory(directory))
-    with tempfile.TemporaryDirectory(prefix="runhaven-run-") as folder:
+    with own_folder() as folder:
         launch = Launch(
             keeper="program" if command.is_ours else "launcher",
             parent=os.getpid(),
