@@ -73,7 +73,7 @@ class Artifact(Bringing):
     def of(cls, collection: Collection, version: Version) -> Self:
         """Return a version that is in the store."""
         found = cls(collection.place.name, collection.facts()["type"])
-        found._load(collection, version)
+        found._load(collection, version, collection.events.read())
         return found
 
     @classmethod
@@ -160,7 +160,7 @@ class Artifact(Bringing):
             fields = {name: value for name, value in fields.items() if value and value != getattr(version, name)}
             events += [{"event": "set", "version": version.number, "fields": fields}] if fields else []
         committing.append(collection, events, state)
-        self._load(collection, version)
+        self._load(collection, version, state)
 
     def _commit_draft(self, home: Home, run: dict[str, Any] | None) -> tuple[Collection, Version, bool]:
         self.check_trouble()
@@ -284,7 +284,7 @@ class Artifact(Bringing):
         """
         collection, version = self._logged("version to link")
         linked = linking.link(collection, version, target_path, check_aliases(aliases or ()))
-        self._load(collection, version)
+        self._load(collection, version, collection.events.read())
         return Artifact.of(*linked)
 
     def unlink(self) -> None:

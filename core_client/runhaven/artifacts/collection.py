@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runhaven.artifacts import note
+from runhaven.artifacts.digests import LAG, keep_digests, read_digests
 from runhaven.artifacts.events import Events
 from runhaven.artifacts.names import VERSION, check_name
 from runhaven.artifacts.run_notes import RunNotes
@@ -221,6 +222,15 @@ class Collection:
                 found.append(self.version(number))
         return found
 
+    def _newest_first(self) -> Iterator[Version]:
+        for number in sorted(self._numbers(), reverse=True):
+            with contextlib.suppress(StoreError):
+                yield self.version(number)
+
+    def newest_us(self) -> int:
+        """Return when the newest version was claimed, deleted ones too; 0 without versions. Times ascend with numbers."""
+        return next((version.created for version in self._newest_first()), 0)
+
     def parts(self) -> list[str]:
         """Return the manifests of the parts that wait to become a version, as SHA-256."""
         return [str(note.read(path)["manifest"]) for path in self.path.glob("parts/*/[!.]*.json")]
@@ -248,9 +258,8 @@ class Collection:
         except OSError:
             return
         for name in names:
-            stem, dot, suffix = name.rpartition(".")
-            if dot and suffix == "json" and VERSION.fullmatch(stem):
-                yield int(stem[1:])
+            if name.endswith(".json") and VERSION.fullmatch(name[:-5]):
+                yield int(name[1:-5])
 
     def claim(self, wanted: Version) -> tuple[Version, bool]:
         """Give a version the next number, or find the one that has the same content.
@@ -264,31 +273,34 @@ class Collection:
         Raises:
             OSError: If it cannot be written.
         """
+        summed = read_digests(self.path)
         seen: set[int] = set()
         number = -1
         while True:
-            for known in (*self._numbers(), number):
-                number = max(number, known)
-                if known < 0 or known in seen:
-                    continue
-                seen.add(known)
-                same = self._same(known, wanted)
+            numbers = {*self._numbers(), number} - {-1}
+            number = max(numbers, default=-1)
+            for known in numbers - seen:
+                same = self._same(known, wanted) if summed.get(known, wanted.digest) == wanted.digest else None
                 if same is not None:
                     return same, False
+            seen |= numbers
             # A directory listing on a network file system may be old: the next number that nobody has decides.
             number += 1
-            newest_us = max((version.created for version in self._known.values()), default=0)
-            data = asdict(wanted) | {"number": number, "created": max(time.time_ns() // 1000, newest_us + 1)}
+            data = asdict(wanted) | {"number": number, "created": max(time.time_ns() // 1000, self.newest_us() + 1)}
             if create_exclusive(self.path / f"v{number}.json", note.to_bytes(data)):
+                self._sum_up(summed)
                 return self.version(number), True
+
+    def _sum_up(self, summed: dict[int, str]) -> None:
+        """Sum up the claims that were read, once they are many."""
+        read = {number: version.digest for number, version in self._known.items()}
+        if len(read.keys() - summed.keys()) >= LAG:
+            keep_digests(self.path, summed | read)
 
     def _same(self, number: int, wanted: Version) -> Version | None:
         """Return a version if it is what is wanted."""
-        try:
-            found = self.version(number)
-        except (NotFoundError, StoreError):
-            return None
-        is_same = found.deleted is None and found.digest == wanted.digest and found.source == wanted.source
+        found = self._standing(number)
+        is_same = found is not None and found.digest == wanted.digest and found.source == wanted.source
         return found if is_same else None
 
     def delete(self, number: int) -> None:
@@ -312,14 +324,19 @@ class Collection:
 
     def newest(self, state: State) -> Version | None:
         """Return what `latest` means: the version that was logged last; None without versions."""
-        standing = [version for version in self.versions() if version.deleted is None]
-        if not standing:
-            return None
+        newest = next((version for version in self._newest_first() if version.deleted is None), None)
         stamp = state.aliases.stamp("latest")
-        if stamp is not None and stamp.time > standing[-1].created:
-            moved = state.aliases.values().get("latest")
-            return next((version for version in standing if version.number == moved), standing[-1])
-        return standing[-1]
+        if newest is not None and stamp is not None and stamp.time > newest.created:
+            return self._standing(state.aliases.values().get("latest")) or newest
+        return newest
+
+    def _standing(self, number: int | None) -> Version | None:
+        """Return a version; None if there is none of that number, or it was deleted."""
+        try:
+            found = self.version(number) if number is not None else None
+        except (NotFoundError, StoreError):
+            return None
+        return found if found is not None and found.deleted is None else None
 
     def find(self, word: str, state: State | None = None) -> Version:
         """Return the version that a word means: `v<n>`, an alias, `latest` or a digest.
@@ -338,13 +355,14 @@ class Collection:
         if word == "latest":
             found = self.newest(state)
         else:
-            number = state.aliases.values().get(word)
-            standing = [version for version in self.versions() if version.deleted is None]
-            found = next((version for version in standing if version.number == number or version.digest == word), None)
+            found = self._standing(state.aliases.values().get(word)) or self._holding(word)
         if found is None:
             message = f"no version of {str(self.place)!r} is called {word!r}. There are: {self._listed()}."
             raise NotFoundError(message)
         return found
+
+    def _holding(self, digest: str) -> Version | None:
+        return next((one for one in self.versions() if one.deleted is None and one.digest == digest), None)
 
     def _listed(self) -> str:
         words = [version.label for version in self.versions() if version.deleted is None]

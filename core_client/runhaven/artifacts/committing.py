@@ -126,8 +126,7 @@ def alias_events(
 def append(collection: Collection, events: list[dict[str, Any]], state: State) -> None:
     """Say something about a collection, later than all that was said and claimed."""
     if events:
-        newest = max((version.created for version in collection.versions()), default=0)
-        collection.events.append(events, after_us=max(newest, state.newest_us))
+        collection.events.append(events, state, after_us=collection.newest_us())
 
 
 # Parts that several processes make

@@ -112,20 +112,23 @@ class Events:
                     state.take(event, Stamp(int(event["time"]), name, number))
         return state
 
-    def append(self, events: Sequence[Mapping[str, Any]], *, after_us: int) -> None:
-        """Add events, later than all that was read.
+    def append(self, events: Sequence[Mapping[str, Any]], state: State, *, after_us: int) -> None:
+        """Add events, later than all that was read, and take them into what was read.
 
         Raises:
             OSError: If they cannot be written.
         """
-        now_us = max(time.time_ns() // 1000, after_us + 1)
+        now_us = max(time.time_ns() // 1000, after_us + 1, state.newest_us + 1)
         # Each starts a line of its own, should a full disk have cut the last one short.
         text = b"".join(b"\n" + note.to_bytes({"time": now_us, **event}) + b"\n" for event in events)
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.directory / f"{writer_name()}.jsonl").open("ab", buffering=0) as file:
+        name = f"{writer_name()}.jsonl"
+        with (self.directory / name).open("ab", buffering=0) as file:
             while text:
                 text = text[file.write(text) :]
             os.fsync(file.fileno())
+        for number, event in enumerate(events):
+            state.take(event, Stamp(now_us, name, number))
 
 
 def _names(directory: Path) -> list[str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from runhaven.artifacts.collection import Collection, Version
+    from runhaven.artifacts.events import State
     from runhaven.artifacts.manifest import Manifest
     from runhaven.artifacts.resolving import Home
 
@@ -41,11 +42,10 @@ class Facts(Contents):
         # What is kept of description, metadata, ttl, aliases and tags: what differs from it, `save()` keeps.
         self._kept: dict[str, Any] = {}
 
-    def _load(self, collection: Collection, version: Version) -> None:
+    def _load(self, collection: Collection, version: Version, state: State) -> None:
         """Become a version that is in the store."""
         self._collection, self._version, self._entries = collection, version, None
         self._name, self._kind = collection.place.name, collection.facts()["type"]
-        state = collection.events.read()
         said: dict[str, Any] = {
             "description": version.description,
             "metadata": version.metadata,
