@@ -12,11 +12,10 @@ from runhaven.errors import NotFoundError, UsageError
 from runhaven.store.table import cell
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from runhaven.api.data import RunData
-    from runhaven.journal.record import CellType, Column
+    from runhaven.journal.record import CellType, Column, Numbers
     from runhaven.store.table import Table
 
 
@@ -32,9 +31,9 @@ class _Slice(NamedTuple):
 
     writer: str
     cells: list[tuple[tuple[str, CellType], Column]]
-    numbers: array[int]
-    steps: array[int]
-    times: array[int]
+    numbers: Numbers
+    steps: Numbers
+    times: Numbers
     length: int
 
     @classmethod

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from array import array
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
@@ -185,7 +186,7 @@ def _arrow(arrow: Any, kinds: dict[str, Any], kind: str, column: Iterable[Any]) 
         return [_repeated(arrow, kinds, column)]
     if kind == "*":
         return _arrow_of_any(arrow, kinds, column)
-    if hasattr(column, "typecode"):
+    if isinstance(column, array | memoryview):
         return [_from_buffer(arrow, column).cast(kinds[kind])]
     change = _CHANGES[kind]
     values = [None if value is None or value is ABSENT else change(value) for value in column]
@@ -211,7 +212,7 @@ _CHANGES: dict[str, Callable[[Any], Any]] = {
 
 def _from_buffer(arrow: Any, column: Any) -> Any:
     numpy = require("numpy", feature="writing Parquet", package="runhaven[ui]")
-    return arrow.Array.from_numpy(numpy.frombuffer(column, numpy.float64 if column.typecode == "d" else numpy.int64))
+    return arrow.Array.from_numpy(numpy.asarray(column))
 
 
 def _repeated(arrow: Any, kinds: dict[str, Any], column: Repeated) -> Any:
@@ -222,10 +223,9 @@ def _repeated(arrow: Any, kinds: dict[str, Any], column: Repeated) -> Any:
 
 def _arrow_of_any(arrow: Any, kinds: dict[str, Any], column: Iterable[Any]) -> list[Any]:
     """Return numbers as floats, and beside them, as text, all that is not a number or not exact as a float."""
-    typecode = getattr(column, "typecode", "")
-    if typecode:
+    if isinstance(column, array | memoryview):
         numbers = _from_buffer(arrow, column).cast(kinds["f"])
-        has_large = typecode == "q" and any(abs(value) > _EXACT for value in column)
+        has_large = memoryview(column).format == "q" and any(abs(value) > _EXACT for value in column)
         texts = [str(value) if abs(value) > _EXACT else None for value in column] if has_large else None
         return [numbers, arrow.Array(texts or [None] * len(numbers), type=kinds["s"])]
     values = list(column)

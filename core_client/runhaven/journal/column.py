@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from array import array
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runhaven.journal.record import Numbers
 
 
@@ -31,37 +34,51 @@ def merge_planes(planes: bytes | memoryview, *, width: int) -> bytearray | memor
 
 
 class _Room:
-    """Room for the rows of many sections, taken at once: large pages of memory, each filled once."""
+    """Room for the rows of many sections, taken at once: large pages of memory, each filled once, in any order."""
 
-    def __init__(self, numpy: Any, count: int, words: int, flags: int) -> None:
+    def __init__(self, numpy: Any, counts: Sequence[int], words: int, flags: int) -> None:
         self._numpy = numpy
-        self._numbers: Any = numpy.empty(count, numpy.uint64)
+        *self._starts, count = accumulate(counts, initial=0)
+        self._numbers: Any = numpy.empty((1, count), numpy.uint64)
         self._words: Any = numpy.empty((words, count, 8), numpy.uint8)
         self._flags: Any = numpy.empty((flags, count), numpy.uint8)
-        self._stop = 0
+        self._filled: list[tuple[int, int]] = []
 
-    def add(self, numbers: Numbers, planes: bytes | memoryview, skipped: int) -> None:
-        """Merge the planes of some rows behind those that are there, without so many of the first."""
+    @property
+    def is_used(self) -> bool:
+        """Whether there are any rows."""
+        return bool(self._filled)
+
+    def put(self, at: int, numbers: Numbers, planes: bytes | memoryview, skipped: int) -> None:
+        """Merge the planes of a section's rows in the place of that section; so many of the first do not count."""
         words, flags, rows = len(self._words), len(self._flags), len(numbers)
-        place = slice(self._stop, self._stop + rows - skipped)
+        start = self._starts[at]
+        place = slice(start, start + rows)
         data: Any = self._numpy.frombuffer(planes, self._numpy.uint8)
         for byte, plane in enumerate(data[: 8 * words * rows].reshape(8, words, rows)):
-            self._words[:, place, byte] = plane[:, skipped:]
-        self._flags[:, place] = data[8 * words * rows :].reshape(flags, rows)[:, skipped:]
-        self._numbers[place] = self._numpy.asarray(numbers)[skipped:]
-        self._stop = place.stop
+            self._words[:, place, byte] = plane
+        self._flags[:, place] = data[8 * words * rows :].reshape(flags, rows)
+        self._numbers[:, place] = numbers
+        self._filled.append((start + skipped, start + rows))
 
     def content(self) -> tuple[Numbers, memoryview, memoryview]:
         """Return record numbers (format "Q"), the columns of eight bytes, and those of one, one after the other."""
-        parts = self._numbers[: self._stop], self._words[:, : self._stop], self._flags[:, : self._stop]
-        numbers, words, flags = (self._numpy.ascontiguousarray(part).reshape(-1).data.cast("B") for part in parts)
+        columns = self._numbers, self._words, self._flags
+        numbers, words, flags = (self._whole(part).reshape(-1).data.cast("B") for part in columns)
         return numbers.cast("Q"), words, flags
 
+    def _whole(self, columns: Any) -> Any:
+        """Return what was filled of some columns, without a copy where that is all."""
+        filled = sorted(self._filled)
+        if all(before[1] == after[0] for before, after in pairwise(filled)):
+            return self._numpy.ascontiguousarray(columns[:, filled[0][0] : filled[-1][1]])
+        return self._numpy.concatenate([columns[:, start:stop] for start, stop in filled], axis=1)
 
-def room_for(count: int, *, words: int, flags: int) -> _Room | None:
-    """Return room for so many rows, of so many columns of eight bytes and of one; None without numpy."""
+
+def room_for(counts: Sequence[int], *, words: int, flags: int) -> _Room | None:
+    """Return room for sections of so many rows each, of so many columns of eight bytes and of one; None without numpy."""
     numpy: Any = sys.modules.get("numpy")
-    return None if numpy is None else _Room(numpy, count, words, flags)
+    return None if numpy is None else _Room(numpy, counts, words, flags)
 
 
 def native(code: str, data: bytes | bytearray | memoryview) -> memoryview[Any]:

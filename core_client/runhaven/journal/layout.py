@@ -10,16 +10,19 @@ from __future__ import annotations
 import json
 import struct
 from array import array
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from zlib import crc32
 
 from runhaven.journal.column import merge_planes, native, room_for, split_planes
 from runhaven.journal.record import RowBlock, Schema
+from runhaven.journal.sharing import share
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from runhaven.journal.record import CellType, Column, Numbers
+
+    Part: TypeAlias = tuple[Numbers, bytes | memoryview, int]
 
 EVENT_TAG = 0xFFFFFFFF
 SCHEMA_TAG = 0xFFFFFFFE
@@ -27,6 +30,8 @@ SCHEMA_TAG = 0xFFFFFFFE
 HEAD = struct.Struct("<III")
 STEP_AND_TIME = struct.Struct("<qq")
 CHECKSUM_SIZE = 4
+_WORTH_SHARING = 4 << 20
+"""From so many bytes on, opening rows takes long enough for a second thread to begin."""
 
 _CODES: dict[CellType, str] = {"f": "d", "i": "q", "b": "?", "s": "I", "j": "I"}
 _WIDTHS: dict[CellType, int] = {"f": 8, "i": 8, "b": 1, "s": 4, "j": 4}
@@ -181,24 +186,38 @@ def block_from_planes(writer: str, layout: Layout, numbers: Numbers, planes: byt
 
 
 def blocks_from_parts(
-    writer: str, layout: Layout, parts: Iterable[tuple[Numbers, bytes | memoryview, int]], *, count: int
+    writer: str,
+    layout: Layout,
+    parts: Generator[tuple[int, Callable[[], Part | None]], None, None],
+    *,
+    counts: Sequence[int],
 ) -> list[RowBlock]:
-    """Rebuild rows of a fixed layout: as one block, put together as its parts come, where numpy is there to do it.
+    """Rebuild rows of a fixed layout: as one block, put together part by part, where numpy is there to do it.
 
     Args:
         writer: Name of the writer.
         layout: The rows' fixed layout.
-        parts: Record numbers and checked planes of some rows each, and how many of the first of them to leave out.
-        count: How many rows the parts have in all.
+        parts: The place of each part, and what opens it, on any thread: record numbers and checked planes of its rows,
+            and how many of the first of them to leave out; None if it cannot be read.
+        counts: How many rows the part in each place has at most.
     """
-    room = room_for(count, words=layout.words, flags=layout.flags)
-    if room is None:
-        blocks = [(block_from_planes(writer, layout, *part[:2]), part[0][part[2] :]) for part in parts]
-        return [block.since(left[0]) for block, left in blocks if len(left)]
-    for numbers, planes, skipped in parts:
-        room.add(numbers, planes, skipped)
-    block = _block_from_columns(writer, layout, *room.content())
-    return [block] if len(block) else []
+    room = room_for(counts, words=layout.words, flags=layout.flags)
+    blocks: dict[int, RowBlock] = {}
+
+    def put(part: tuple[int, Callable[[], Part | None]]) -> None:
+        place, opened = part[0], part[1]()
+        if opened is None or opened[2] == len(opened[0]):
+            return
+        if room is not None:
+            room.put(place, *opened)
+        else:
+            numbers, planes, skipped = opened
+            blocks[place] = block_from_planes(writer, layout, numbers, planes).since(numbers[skipped])
+
+    share(put, parts, is_much=sum(counts) * layout.size >= _WORTH_SHARING)
+    if room is not None and room.is_used:
+        return [_block_from_columns(writer, layout, *room.content())]
+    return [block for _, block in sorted(blocks.items(), key=lambda found: found[0])]
 
 
 def _block_from_columns(

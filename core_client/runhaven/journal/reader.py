@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from array import array
 from bisect import bisect_left
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from runhaven.journal.frame import (
@@ -22,7 +23,6 @@ from runhaven.journal.frame import (
 from runhaven.journal.layout import (
     EVENT_TAG,
     SCHEMA_TAG,
-    STEP_AND_TIME,
     block_from_bodies,
     blocks_from_parts,
     decode_json,
@@ -33,12 +33,12 @@ from runhaven.journal.record import Damage, Event
 from runhaven.journal.source import FrameSource, TailSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     from runhaven.journal.frame import Frame
-    from runhaven.journal.layout import Layout
-    from runhaven.journal.record import Numbers, RowBlock
+    from runhaven.journal.layout import Layout, Part
+    from runhaven.journal.record import RowBlock
     from runhaven.journal.source import Place
 
 _ATTEMPTS = 4
@@ -160,6 +160,11 @@ class _ClosedRows(NamedTuple):
     frame: Frame
     place: Place
     since: int
+
+
+def _most_rows(rows: _ClosedRows) -> int:
+    """Return how many rows a section has if it is sound, and not many more if it is not: its frame's header is."""
+    return min(rows.place.section.rows, rows.frame.records)
 
 
 _Record: TypeAlias = "RowBlock | Event"
@@ -313,42 +318,59 @@ class _WriterReader:
         closed, self._closed = self._closed, []
         alike: dict[int, list[_ClosedRows]] = {}
         for rows in closed:
-            if self._is_wanted(rows):
+            if rows.since <= rows.frame.first or self._is_wanted(rows):
                 alike.setdefault(rows.place.section.schema, []).append(rows)
+        known = len(self._damage)
         for schema, sections in alike.items():
+            parts = self._parts(sections)
             try:
                 layout = self._layout(schema)
-            except LookupError as error:
-                for rows in sections:
-                    self._note(rows.place.offset, rows.place.section.length, f"unreadable section: {error!r}")
-                continue
-            found = [rows.place.section for rows in sections]
-            count = sum(min(section.rows, section.raw_length // STEP_AND_TIME.size) for section in found)
-            self._found += blocks_from_parts(self._name, layout, self._parts(layout, sections), count=count)
+            except LookupError:
+                for _, open_rows in parts:
+                    open_rows()  # Which says why it cannot.
+            else:
+                counts = [_most_rows(rows) for rows in sections]
+                self._found += blocks_from_parts(self._name, layout, parts, counts=counts)
+        self._damage[known:] = sorted(self._damage[known:], key=lambda damage: damage.offset)
 
     def _is_wanted(self, rows: _ClosedRows) -> bool:
-        """Tell whether a section is sound and holds rows that nobody has read."""
+        """Tell whether a section whose first rows are known has others."""
         section, offset = rows.place
         try:
             data = self._frames.read(offset, section.length)
-            if is_sound(section, data):
-                return rows.since <= rows.frame.first or last_row(section, data, first=rows.frame.first) >= rows.since
-            self._note(offset, section.length, "no sound section")
-        except (OSError, ValueError) as error:
-            self._note(offset, section.length, f"unreadable rows: {error}")
-        return False
+            return not is_sound(section, data) or last_row(section, data, first=rows.frame.first) >= rows.since
+        except (OSError, ValueError):
+            # Whoever opens it will say so.
+            return True
 
-    def _parts(self, layout: Layout, sections: Sequence[_ClosedRows]) -> Iterator[tuple[Numbers, memoryview, int]]:
-        """Yield numbers and planes of each section, and how many of its first rows are known."""
-        for frame, (section, offset), since in sections:
+    def _parts(self, sections: Sequence[_ClosedRows]) -> Generator[tuple[int, Callable[[], Part | None]], None, None]:
+        """Yield the place of each section, and what opens it."""
+        for place, rows in enumerate(sections):
+            section, offset = rows.place
             try:
                 data = self._frames.read(offset, section.length)
-                numbers, planes = split_rows(section, data, first=frame.first)
-                layout.check(planes, rows=section.rows)
-            except (OSError, ValueError) as error:
+            except OSError as error:
                 self._note(offset, section.length, f"unreadable rows: {error}")
             else:
-                yield numbers, planes, bisect_left(numbers, since)
+                yield place, partial(self._open_rows, rows, data)
+
+    def _open_rows(self, rows: _ClosedRows, data: memoryview) -> Part | None:
+        """Return numbers and planes of a section, and how many of its first rows are known; None if it is damaged."""
+        frame, (section, offset), since = rows
+        if not is_sound(section, data):
+            self._note(offset, section.length, "no sound section")
+            return None
+        try:
+            layout = self._layout(section.schema)
+            numbers, planes = split_rows(section, data, first=frame.first)
+            layout.check(planes, rows=_most_rows(rows))
+        except LookupError as error:
+            self._note(offset, section.length, f"unreadable section: {error!r}")
+        except ValueError as error:
+            self._note(offset, section.length, f"unreadable rows: {error}")
+        else:
+            return numbers, planes, bisect_left(numbers, since)
+        return None
 
     # Tail
 

@@ -13,7 +13,7 @@ from runhaven.value import from_json
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runhaven.journal.record import CellType, Column, RowBlock, Schema
+    from runhaven.journal.record import CellType, Column, Numbers, RowBlock, Schema
     from runhaven.store.edits import Edits, Fixes
 
 
@@ -29,9 +29,8 @@ class _Growing:
     __slots__ = ("_parts", "_whole")
 
     def __init__(self, column: Any) -> None:
-        # A block's numbers may be a view, which cannot grow.
-        self._parts: list[Any] = [column] if isinstance(column, memoryview) else []
-        self._whole: Any = array(column.format) if self._parts else column
+        self._whole = column
+        self._parts: list[Any] = []
 
     def add(self, column: Any) -> None:
         self._parts.append(column)
@@ -44,8 +43,9 @@ class _Growing:
         return self._whole
 
     def _extended(self, parts: list[Any]) -> Any:
-        """Return the column with a little more at its end; None if that is much, or its memory is in use."""
-        if self._whole.__class__ is not list and sum(map(len, parts)) > len(self._whole):
+        """Return the column with a little more at its end; None if that is much, or it is a view, which cannot grow."""
+        is_much = self._whole.__class__ is not list and sum(map(len, parts)) > len(self._whole)
+        if is_much or isinstance(self._whole, memoryview):
             return None
         for at, part in enumerate(parts):
             try:
@@ -64,7 +64,7 @@ class _Growing:
 def _joined(parts: list[Any]) -> Any:
     if isinstance(parts[0], bytearray):
         return bytearray().join(parts)
-    whole: Any = parts[0][:0]
+    whole: array[Any] = array(memoryview(parts[0]).format)
     whole.frombytes(b"".join(parts))
     return whole
 
@@ -116,18 +116,18 @@ class Table:
         self.columns = Columns([self._cells[at] for at in kept])
 
     @property
-    def numbers(self) -> array[int]:
-        """Record numbers, ascending (typecode "Q")."""
+    def numbers(self) -> Numbers:
+        """Record numbers, ascending (format "Q")."""
         return self._numbers.get()
 
     @property
-    def steps(self) -> array[int]:
-        """Steps (typecode "q")."""
+    def steps(self) -> Numbers:
+        """Steps (format "q")."""
         return self._steps.get()
 
     @property
-    def times(self) -> array[int]:
-        """Wall times, microseconds since the epoch (typecode "q")."""
+    def times(self) -> Numbers:
+        """Wall times, microseconds since the epoch (format "q")."""
         return self._times.get()
 
     def extend(self, block: RowBlock) -> None:

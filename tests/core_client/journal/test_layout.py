@@ -7,6 +7,7 @@ import struct
 import sys
 from array import array
 from bisect import bisect_left
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -104,26 +105,40 @@ def test_rows_of_fixed_size_come_back_from_their_planes(table: tuple[Layout, lis
 
 
 @pytest.mark.parametrize("numpy", ["numpy", None], ids=["numpy", "standard library"])
-@settings(max_examples=100, deadline=None)
-@given(tables("fib"), st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(0, 9), st.integers(0, 3))
+@settings(max_examples=150, deadline=None)
+@given(
+    tables("fib"), st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(0, 9), st.integers(0, 3), st.data()
+)
 def test_rows_come_back_from_many_parts(
-    numpy: str | None, table: tuple[Layout, list[Any]], sizes: list[int], skipped: int, surplus: int
+    numpy: str | None,
+    table: tuple[Layout, list[Any]],
+    sizes: list[int],
+    skipped: int,
+    surplus: int,
+    data: st.DataObject,
 ) -> None:
-    """Parts of rows come back together, in one block or several, without those that are left out or never came."""
+    """Parts of rows, opened by one thread or two, come back in order, without those left out, damaged or never come."""
     layout, rows = table
+    damaged = data.draw(st.sets(st.integers(0, len(sizes) - 1)))
+    worth_sharing = data.draw(st.sampled_from([0, 1 << 20]))
     parts: list[Any] = []
-    for start, size in zip(itertools.accumulate(sizes, initial=0), sizes, strict=False):
+    wanted: list[int] = []
+    for place, (start, size) in enumerate(zip(itertools.accumulate(sizes, initial=0), sizes, strict=False)):
         some = rows[start : start + size]
         if some:
             planes = layout.transpose(b"".join(packed(layout, some)))
             numbers = array("Q", range(start, start + len(some)))
-            parts.append((numbers, planes, bisect_left(numbers, skipped)))
+            part = None if place in damaged else (numbers, planes, bisect_left(numbers, skipped))
+            parts.append((place, partial(lambda found: found, part)))
+            wanted += [] if place in damaged else [number for number in numbers if number >= skipped]
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "numpy", numpy and pytest.importorskip(numpy))
-        blocks = blocks_from_parts("w", layout, parts, count=sum(len(part[0]) for part in parts) + surplus)
+        patch.setattr("runhaven.journal.layout._WORTH_SHARING", worth_sharing)
+        counts = [size + surplus for size in sizes]
+        blocks = blocks_from_parts("w", layout, (part for part in parts), counts=counts)
 
-    assert bits([row for block in blocks for row in unpacked(block)]) == bits(rows[skipped : sum(sizes)])
-    assert [number for block in blocks for number in block.numbers] == list(range(skipped, min(len(rows), sum(sizes))))
+    assert bits([row for block in blocks for row in unpacked(block)]) == bits([rows[number] for number in wanted])
+    assert [number for block in blocks for number in block.numbers] == wanted
     assert numpy is None or len(blocks) <= 1
 
 
