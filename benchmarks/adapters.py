@@ -8,8 +8,9 @@ a logger can have caused is counted:
 
 - within: what the thread that trains spends inside the logger's own methods, step by step, the first ones left out. The
   figure is the median over all steps, the figure in brackets their mean, which has what comes now and then in it.
-- beside: what all other threads and child processes spend meanwhile, the logger's end included, as the slope between a
-  short and a long training, so that starts cancel; less the same of trainings without a logger. Medians over rounds.
+- beside: what all other threads and child processes spend meanwhile, as the slope between a short and a long training,
+  less the same of trainings without a logger; medians over rounds. Both are counted from a step on at which starts are
+  over, since these vary by more than a thousand steps cost, to the logger's end, which cancels.
 - all: mean within plus beside, with the least and the most of a round.
 
 What a framework does only because there is some logger is in none of them. A row is logged at each step. A framework's
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
 
 class Section(NamedTuple):
-    """What is compared, in trainings of two lengths; what loggers begin beside a training is over within the short one."""
+    """What is compared, in trainings of two lengths; what loggers begin beside a training is over within half the short one."""
 
     loggers: tuple[str, ...]
     short: int
@@ -62,15 +63,30 @@ FIRST_STEPS = 20
 
 
 class Watch:
-    """Adds up, step by step, what the thread that trains spends inside the methods of loggers; one within another counts once."""
+    """Adds up, step by step, what the thread that trains spends inside the methods of loggers; one within another counts once.
+
+    What all others spend is counted from a step on.
+    """
 
     def __init__(self) -> None:
+        self.begin(0)
+
+    def begin(self, starts: int) -> None:
+        """Forget the training before; of the next one, so many steps belong to starts."""
         self.steps_ns: list[int] = []
         self._is_inside = False
+        self._starts = starts
+        self._begun_s = _beside_s()
 
     def begin_step(self, *_: Any, **__: Any) -> None:
         """Take what follows for another step; frameworks call it."""
+        if len(self.steps_ns) == self._starts:
+            self._begun_s = _beside_s()
         self.steps_ns.append(0)
+
+    def beside_s(self) -> float:
+        """Return what all but this thread have spent since the starts were over."""
+        return _beside_s() - self._begun_s
 
     def attend(self, logger: Any) -> Any:
         for name in dir(type(logger)):
@@ -90,6 +106,10 @@ class Watch:
                 self.steps_ns[-1] += time.thread_time_ns() - begun
 
         return call
+
+
+def _beside_s() -> float:
+    return family_cpu_s() - time.thread_time()
 
 
 watch = Watch()
@@ -255,13 +275,11 @@ class Spent(NamedTuple):
 def spent(section: str, logger: str, steps: int) -> Spent:
     """Train once."""
     with tempfile.TemporaryDirectory() as folder:
-        family_before, thread_before = family_cpu_s(), time.thread_time()
-        watch.steps_ns = []
+        watch.begin(SECTIONS[section].short // 2)
         globals()[f"train_{section}"](logger, folder, steps)
         within = [spent_ns / 1e3 for spent_ns in watch.steps_ns[FIRST_STEPS:]]
         finish(logger)
-        beside_s = family_cpu_s() - family_before - (time.thread_time() - thread_before)
-        return Spent(within, beside_s * 1e6)
+        return Spent(within, watch.beside_s() * 1e6)
 
 
 def measure(section: str, rounds: int) -> dict[str, dict[str, list[float]]]:

@@ -75,8 +75,9 @@ class Background:
         while self._last is None:
             wait_s = max(0.0, min(due) - time.monotonic())
             try:
-                select.select([self._channel.fileno()], [], [], wait_s)
-                signals = self._channel.read()
+                is_called = bool(select.select([self._channel.fileno()], [], [], wait_s)[0])
+                # Each system call hands the interpreter to the training and waits to have it back, the dearest thing here.
+                signals = self._channel.read() if is_called else []
             except (OSError, ValueError):
                 return
             for number in signals:

@@ -113,6 +113,7 @@ class _Processors:
 
     def __init__(self, numbers: list[int]) -> None:
         self._numbers = numbers
+        self._are_all = len(numbers) == os.cpu_count()
         self._busy_s, self._total_s = self._times()
 
     def read(self) -> dict[str, float]:
@@ -126,7 +127,7 @@ class _Processors:
         with imports:
             import psutil
 
-        if len(self._numbers) == os.cpu_count():
+        if self._are_all:
             return _busy_and_total(psutil.cpu_times())
         each = psutil.cpu_times(percpu=True)
         pairs = [_busy_and_total(each[number]) for number in self._numbers if number < len(each)]

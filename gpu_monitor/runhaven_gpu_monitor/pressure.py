@@ -9,6 +9,7 @@ import os
 import time
 
 from runhaven_gpu_monitor.cgroup import own_group
+from runhaven_gpu_monitor.kernel_file import read_bytes
 
 _KINDS = (("cpu", "some"), ("memory", "some"), ("memory", "full"), ("io", "some"), ("io", "full"))
 
@@ -48,9 +49,8 @@ class Pressure:
     def _read(self) -> dict[tuple[str, str], int]:
         found: dict[tuple[str, str], int] = {}
         for resource, path in self._paths.items():
-            with open(path, encoding="ascii") as file:
-                for line in file:
-                    kind, *_, total = line.split()
-                    if (resource, kind) in _KINDS:
-                        found[resource, kind] = int(total.removeprefix("total="))
+            for line in read_bytes(path).decode("ascii").splitlines():
+                kind, *_, total = line.split()
+                if (resource, kind) in _KINDS:
+                    found[resource, kind] = int(total.removeprefix("total="))
         return found

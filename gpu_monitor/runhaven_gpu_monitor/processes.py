@@ -6,14 +6,13 @@ import os
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from runhaven_gpu_monitor.importing import imports
-from runhaven_gpu_monitor.kernel_file import list_names
+from runhaven_gpu_monitor.kernel_file import list_names, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import psutil
 
-_FILE_LIMIT = 1 << 16
 _LAUNCHERS = frozenset({"TORCHELASTIC_RUN_ID", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_STEP_ID"})
 """Variables that torchrun, Open MPI and srun set in each process that they start."""
 
@@ -90,6 +89,8 @@ class _ProcTree:
         return found
 
     def _children(self, pid: int) -> Iterator[int]:
+        if pid == self._pid == os.getpid() and not _has_children():
+            return
         # Each thread has a list of the children that it started.
         for thread in list_names(f"{self._proc}/{pid}/task"):
             yield from map(int, _bytes(f"{self._proc}/{pid}/task/{thread}/children").split())
@@ -147,17 +148,20 @@ def _tree_load(top: tuple[Load, float] | None, others: Sequence[tuple[Load, floa
     return TreeLoad(own, Load(cpu_s, *map(int, sums[1:])))
 
 
+def _has_children() -> bool:
+    """Tell whether this process has children, ended ones among them; in one call, whichever thread started them."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
 def _bytes(path: str) -> bytes:
     try:
-        file = os.open(path, os.O_RDONLY)
-    except OSError:
-        return b""
-    try:
-        return os.read(file, _FILE_LIMIT)
+        return read_bytes(path)
     except OSError:  # the process ended in between
         return b""
-    finally:
-        os.close(file)
 
 
 def own_processes() -> Callable[[], set[int]]:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from runhaven_gpu_monitor.importing import imports
+from runhaven_gpu_monitor.kernel_file import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,10 +68,10 @@ class _LinuxDisks:
 
     def read(self) -> dict[str, tuple[int, int]]:
         counters: dict[str, tuple[int, int]] = {}
-        with open(os.path.join(self._root, "proc/diskstats"), encoding="ascii") as file:
-            for fields in map(str.split, file):
-                if self._counts(fields[2]):
-                    counters[fields[2]] = int(fields[5]) * _SECTOR_BYTES, int(fields[9]) * _SECTOR_BYTES
+        text = read_bytes(os.path.join(self._root, "proc/diskstats")).decode("ascii")
+        for fields in map(str.split, text.splitlines()):
+            if self._counts(fields[2]):
+                counters[fields[2]] = int(fields[5]) * _SECTOR_BYTES, int(fields[9]) * _SECTOR_BYTES
         return counters
 
     def _counts(self, name: str) -> bool:
@@ -87,12 +88,12 @@ class _LinuxInterfaces:
 
     def read(self) -> dict[str, tuple[int, int]]:
         counters: dict[str, tuple[int, int]] = {}
-        with open(os.path.join(self._root, "proc/net/dev"), encoding="ascii") as file:
-            for line in file.readlines()[2:]:
-                name, _, numbers = line.partition(":")
-                fields = numbers.split()
-                if self._counts(name.strip()):
-                    counters[name.strip()] = int(fields[8]), int(fields[0])
+        text = read_bytes(os.path.join(self._root, "proc/net/dev")).decode("ascii")
+        for line in text.splitlines()[2:]:
+            name, _, numbers = line.partition(":")
+            fields = numbers.split()
+            if self._counts(name.strip()):
+                counters[name.strip()] = int(fields[8]), int(fields[0])
         return counters
 
     def _counts(self, name: str) -> bool:

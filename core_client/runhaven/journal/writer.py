@@ -127,6 +127,7 @@ class JournalWriter(Exclusion):
         header_json = encode_json(dict(header))
         self._file = JournalFile(directory / f"{name}.rhj", header=header_json, layouts=self._layouts, seed=self._seed)
         self._folded_at = self._synced_at = time.monotonic()
+        self._looked_at = self._synced_at - SYNC_INTERVAL_S
         self._synced_number = 0
         self._segment = self._create(min(FIRST_SEGMENT_SIZE, self._segment_size))
         self._map = self._segment.begin(0, seed=self._seed)
@@ -377,7 +378,11 @@ class JournalWriter(Exclusion):
 
     def _replace_removed(self) -> None:
         """Leave a segment that somebody has deleted: what lies in it would die with this process."""
-        if not self._is_closed and self._segment.is_removed():
+        now = time.monotonic()
+        if self._is_closed or now - self._looked_at < SYNC_INTERVAL_S:
+            return
+        self._looked_at = now
+        if self._segment.is_removed():
             self._complain("the tail was deleted")
             if self._spares.empty():
                 self._create_spare()
