@@ -44,6 +44,10 @@ ui:
     cd dashboard && npm ci --ignore-scripts && npm run build
     runhaven ui
 
+# Take the pictures of the documentation
+pictures *examples:
+    python docs/pictures.py {{examples}}
+
 # Run the adapters' tests on the oldest and the newest frameworks that we claim
 matrix *names:
     python tests/matrix.py {{names}}

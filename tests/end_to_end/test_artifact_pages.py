@@ -92,6 +92,18 @@ def test_the_list_is_searched_and_leads_to_a_version(fleet):
     assert page.complaints == []
 
 
+def test_a_digest_says_what_it_is_of(page):
+    """Beside a digest stands whether it is that of the file's bytes or of its chunks, which no other program prints."""
+    log("weights", "model", {"small.txt": b"hello", "large.bin": random.Random(1).randbytes(9 << 20)})
+    go(page, "/weights/v0/files")
+    header = page.locator("section.preview header")
+    page.click("a.line:has-text('small.txt')")
+    expect(header).to_contain_text("SHA-256 2cf24dba", use_inner_text=True)
+    page.click("a.line:has-text('large.bin')")
+    expect(header).to_contain_text("chunks", use_inner_text=True)
+    assert page.complaints == []
+
+
 def test_files_are_looked_into(fleet):
     """A tree opens folder by folder; text, JSON, picture, table and page are shown, other bytes are said to be none."""
     page = fleet

@@ -55,7 +55,12 @@ def _line_series(fields: Mapping[str, str], title: str) -> dict[str, Any]:
 
 
 def _scatter(fields: Mapping[str, str], title: str) -> dict[str, Any]:
-    encoding = {"x": _channel(fields["x"], "quantitative"), "y": _channel(fields["y"], "quantitative")}
+    # Points show how two things go together, wherever they lie; Vega-Lite would begin both axes at zero.
+    free = {"zero": False}
+    encoding = {
+        "x": _channel(fields["x"], "quantitative", scale=free),
+        "y": _channel(fields["y"], "quantitative", scale=free),
+    }
     return _spec(title, {"type": "point", "tooltip": True}, encoding)
 
 
@@ -78,7 +83,8 @@ def _confusion_matrix(fields: Mapping[str, str], title: str) -> dict[str, Any]:
         "y": _channel(fields["Actual"], "nominal", sort=None),
     }
     layers = [
-        {"mark": {"type": "rect", "tooltip": True}, "encoding": {"color": count}},
+        # The numbers stand in the cells, which need the room of a legend.
+        {"mark": {"type": "rect", "tooltip": True}, "encoding": {"color": {**count, "legend": None}}},
         {"mark": "text", "encoding": {"text": count}},
     ]
     found = _spec(title, None, encoding, layer=layers)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { bandSpans, blank, dashed, fill, lineSpans } from './raster';
+import { bandSpans, blank, dashed, fill, isSparse, lineSpans, stroke, type Picture } from './raster';
 import { padded, scale, ticks } from './scale';
 import { smooth } from './smooth';
 
@@ -38,6 +38,41 @@ test('fill is opaque inside and soft at the edges', () => {
   fill(picture, { top: Float32Array.of(0.5), bottom: Float32Array.of(2) }, [10, 20, 30], 1);
   expect(Array.from(picture.pixels.filter((_, i) => i % 4 === 3))).toEqual([128, 255, 0, 0]);
   expect(Array.from(picture.pixels.slice(4, 7))).toEqual([10, 20, 30]);
+});
+
+describe('stroke', () => {
+  const drawn = (xs: Float64Array, ys: Float64Array, size = 40, dash?: [number, number]) => {
+    const picture = blank(size, size);
+    stroke(picture, xs, ys, [1, 2, 3], 1, 1, dash);
+    return picture;
+  };
+  const ink = (picture: Picture, keep: (x: number, y: number) => boolean) =>
+    picture.pixels.reduce((sum, value, i) => (i % 4 === 3 && keep((i >> 2) % picture.width, Math.floor((i >> 2) / picture.width)) ? sum + value / 255 : sum), 0);
+
+  test('a line is as thick where it is steep as where it is flat', () => {
+    const flat = ink(drawn(f64(5, 35), f64(20.3, 20.3)), () => true) / 30;
+    const steep = ink(drawn(f64(18, 22), f64(5, 35)), () => true) / Math.hypot(4, 30);
+    expect(steep).toBeCloseTo(flat, 1);
+  });
+  test('nothing is drawn beyond the points but the thickness', () => {
+    const picture = drawn(f64(5, 15, 25, 35), f64(10, 30, 12, 28));
+    expect(ink(picture, (x, y) => x < 3 || x > 36 || y < 8 || y > 31)).toBe(0);
+    expect(ink(picture, (x, y) => x === 15 && y === 30)).toBeGreaterThan(0.5);
+  });
+  test('a NaN leaves a gap, and a point between two is a dot', () => {
+    const picture = drawn(f64(2, 10, 20, 30, 38), f64(5, NaN, 5, NaN, 5));
+    expect([2, 20, 38].map((at) => ink(picture, (x, y) => x === at && y === 5) > 0.5)).toEqual([true, true, true]);
+    expect(ink(picture, (x) => (x > 4 && x < 17) || (x > 22 && x < 35))).toBe(0);
+  });
+  test('a line that comes from outside is cut off', () => {
+    expect(ink(drawn(f64(-50, 90), f64(20, 20)), (_, y) => y === 19 || y === 20)).toBeCloseTo(80);
+  });
+  test('dashes leave out columns', () => {
+    expect(ink(drawn(f64(0, 40), f64(20, 20), 40, [3, 1]), (x) => x % 4 === 3)).toBe(0);
+  });
+  test('is for points that are some pixels apart', () => {
+    expect([f64(0, 4, 8), f64(0, 4, 7), f64(3)].map(isSparse)).toEqual([true, false, false]);
+  });
 });
 
 test('dashes leave out columns', () => {

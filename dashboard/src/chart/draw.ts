@@ -2,7 +2,7 @@
 
 import type { Curve } from '../api/curves';
 import { dashOf, rgbOf } from '../model/palette';
-import { bandSpans, blank, dashed, fill, lineSpans, type Picture } from './raster';
+import { bandSpans, blank, dashed, fill, isSparse, lineSpans, stroke, type Picture, type Rgb } from './raster';
 import { padded, scale, type Scale } from './scale';
 import { smooth } from './smooth';
 
@@ -71,18 +71,23 @@ export function drawLines(lines: Line[], frame: Frame, width: number, height: nu
     const isHovered = line.id === look.hovered;
     const faint = someHovered && !isHovered ? 0.38 : 1;
     if (look.envelope) fill(picture, bandSpans(xs, toY(curve.min), toY(curve.max), width), color, 0.13 * faint);
-    if (look.smoothing > 0) fill(picture, lineSpans(xs, toY(curve.last), width), color, 0.25 * faint, 0.5 * ratio);
-    const dash = dashOf(line.color);
-    const spans = lineSpans(xs, toY(shown), width);
-    fill(picture, dash ? dashed(spans, dash[0] * ratio, dash[1] * ratio) : spans, color, 0.95 * faint, (isHovered ? 1.1 : 0.65) * ratio);
+    if (look.smoothing > 0) trace(picture, xs, toY(curve.last), color, 0.25 * faint, 0.5 * ratio);
+    const dash = dashOf(line.color)?.map((columns) => columns * ratio) as [number, number] | undefined;
+    trace(picture, xs, toY(shown), color, 0.95 * faint, (isHovered ? 1.1 : 0.65) * ratio, dash);
     if (curve.x.length === 1) dot(picture, xs[0]!, toY(shown)[0]!, 2.6 * ratio, color);
   }
   return picture;
 }
 
+function trace(picture: Picture, xs: Float64Array, ys: Float64Array, color: Rgb, alpha: number, radius: number, dash?: [number, number]): void {
+  if (isSparse(xs)) return stroke(picture, xs, ys, color, alpha, radius, dash);
+  const spans = lineSpans(xs, ys, picture.width);
+  fill(picture, dash ? dashed(spans, ...dash) : spans, color, alpha, radius);
+}
+
 const rank = (line: Line, look: Look) => (line.id === look.hovered ? 1 : 0);
 
-function dot(picture: Picture, x: number, y: number, radius: number, color: readonly [number, number, number]): void {
+function dot(picture: Picture, x: number, y: number, radius: number, color: Rgb): void {
   const top = new Float32Array(picture.width).fill(NaN);
   const bottom = new Float32Array(picture.width).fill(NaN);
   for (let column = Math.floor(x - radius); column <= x + radius; column++) {

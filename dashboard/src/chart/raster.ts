@@ -87,6 +87,63 @@ export function fill(picture: Picture, spans: Spans, color: Rgb, alpha: number, 
   }
 }
 
+/** Whether points lie so far apart that one sees the slope between them, which spans would show as stairs. */
+export const isSparse = (xs: Float64Array): boolean => xs.length > 1 && xs[xs.length - 1]! - xs[0]! >= 4 * (xs.length - 1);
+
+/**
+ * Draws a polyline of few points with the same thickness at every slope, and soft edges.
+ *
+ * @param xs pixel x of each point, ascending
+ * @param ys pixel y of each point; a NaN interrupts the line
+ * @param radius half of the line's thickness
+ * @param dash how many columns are drawn, and how many then left out
+ */
+export function stroke(picture: Picture, xs: Float64Array, ys: Float64Array, color: Rgb, alpha: number, radius: number, dash?: readonly [number, number]): void {
+  const reach = radius + 0.5;
+  let first = 0;
+  for (let column = 0; column < picture.width; column++) {
+    const x = column + 0.5;
+    while (first < xs.length - 1 && xs[first + 1]! < x - reach) first++;
+    if (dash && column % (dash[0] + dash[1]) >= dash[0]) continue;
+    let [low, high] = [Infinity, -Infinity];
+    let end = first;
+    for (; end < xs.length && xs[end]! <= x + reach; end++) {
+      for (const at of [x - reach, x + reach]) {
+        const y = heightAt(xs, ys, end, at);
+        if (y < low) low = y;
+        if (y > high) high = y;
+      }
+    }
+    const last = Math.min(picture.height - 1, Math.floor(high + reach));
+    for (let row = Math.max(0, Math.floor(low - reach)); row <= last; row++) {
+      let coverage = 0;
+      for (let at = first; at < end; at++) {
+        const own = reach - distance(xs, ys, at, x, row + 0.5);
+        if (own > coverage) coverage = own;
+      }
+      if (coverage > 0) blend(picture.pixels, 4 * (row * picture.width + column), color, alpha * Math.min(1, coverage));
+    }
+  }
+}
+
+/** The point at which the stretch that begins with a point ends: the next one, or itself before a gap. */
+const endOf = (ys: Float64Array, at: number): number => (at + 1 < ys.length && !Number.isNaN(ys[at + 1]!) ? at + 1 : at);
+
+/** The y of a stretch at an x, or at its end that is nearest to it. */
+function heightAt(xs: Float64Array, ys: Float64Array, at: number, x: number): number {
+  const end = endOf(ys, at);
+  const run = xs[end]! - xs[at]!;
+  return ys[at]! + (run > 0 ? Math.min(1, Math.max(0, (x - xs[at]!) / run)) : 1) * (ys[end]! - ys[at]!);
+}
+
+/** How far a place lies from a stretch; NaN in a gap. */
+function distance(xs: Float64Array, ys: Float64Array, at: number, x: number, y: number): number {
+  const end = endOf(ys, at);
+  const [dx, dy] = [xs[end]! - xs[at]!, ys[end]! - ys[at]!];
+  const share = Math.min(1, Math.max(0, ((x - xs[at]!) * dx + (y - ys[at]!) * dy) / (dx * dx + dy * dy || 1)));
+  return Math.hypot(x - xs[at]! - share * dx, y - ys[at]! - share * dy);
+}
+
 function blend(pixels: Uint8ClampedArray, at: number, color: Rgb, alpha: number): void {
   const under = pixels[at + 3]! / 255;
   const over = alpha + under * (1 - alpha);
