@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from runhaven.api.run import Run
+from runhaven.artifacts.checked import read_manifest
 from runhaven.artifacts.comparing import changes_of
-from runhaven.artifacts.fetching import read_manifest
 from runhaven.artifacts.relations import Key, Relations
 from runhaven.errors import StoreError, UsageError
 from runhaven.store.layout import Store

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from runhaven.api.collecting import blobs_of
 from runhaven.api.run import Run
+from runhaven.artifacts.checked import read_manifest
 from runhaven.artifacts.collection import collections
-from runhaven.artifacts.fetching import read_manifest
 from runhaven.errors import StoreError
 from runhaven.store.blobs import Blobs
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runhaven.artifacts import note
+from runhaven.artifacts.checked import read_blob, read_manifest
 from runhaven.artifacts.collection import Place, Version
-from runhaven.artifacts.fetching import read_blob, read_manifest
 from runhaven.artifacts.manifest import Manifest
 from runhaven.capture.environment import user_name
 from runhaven.errors import NotFoundError

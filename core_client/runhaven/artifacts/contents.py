@@ -6,6 +6,7 @@ import contextlib
 import os
 import tempfile
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,8 +93,7 @@ class Contents(ABC):
             return [Entry(path=path, digest="", owner=self._as_artifact) for path in files]
         found: list[Entry] = []
         for (path, source), content in zip(files.items(), contents, strict=True):
-            entry = Entry(path=path, digest=content.digest, size=content.size, chunks=content.chunks)
-            entry.owner = self._as_artifact
+            entry = Entry(path=path, owner=self._as_artifact, **content._asdict())
             if notes_origin:
                 entry.local_path = str(source.absolute())
                 self._origins.setdefault(entry.local_path, path)
@@ -198,9 +198,7 @@ class Contents(ABC):
         manifest = self._draft()
         path = check_path(name) if name else None
         if isinstance(uri, Entry):
-            made = [
-                Entry(path=path or uri.path, digest=uri.digest, size=uri.size, chunks=uri.chunks, ref=uri.ref, extra=dict(uri.extra))
-            ]  # fmt: skip
+            made = [replace(uri, path=path or uri.path, extra=dict(uri.extra), local_path=None)]
         else:
             known = Known(etag, size)
             made = list(reference.make(str(uri), name=path, checksum=checksum, max_objects=max_objects, known=known))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+from runhaven.artifacts.checked import read_manifest
 from runhaven.artifacts.collection import Place
 from runhaven.artifacts.contents import Contents
-from runhaven.artifacts.fetching import read_manifest
 from runhaven.artifacts.names import check_aliases
 from runhaven.artifacts.retention import retention_of
 from runhaven.artifacts.ttl import ArtifactTTL

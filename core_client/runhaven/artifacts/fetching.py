@@ -5,31 +5,27 @@ A file that the file system can clone, which shares the blocks of the store's ow
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import unicodedata
 from typing import TYPE_CHECKING
 
 from runhaven.artifacts import reference
+from runhaven.artifacts.checked import PIECE, damaged, missing, pieces
 from runhaven.artifacts.hashing import digest_of, is_made_of
-from runhaven.artifacts.manifest import Manifest
 from runhaven.artifacts.names import target_in
 from runhaven.artifacts.parallel import Buffers, for_each
 from runhaven.artifacts.partial import Partial
 from runhaven.errors import NotFoundError, StoreError
-from runhaven.platform.files import clone_file, read_full
-from runhaven.store.blobs import Blob, Blobs
+from runhaven.platform.files import clone_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from runhaven.artifacts.artifact import Artifact
     from runhaven.artifacts.manifest import Entry
     from runhaven.artifacts.progress import Progress
-
-_SMALL = 1 << 20
-"""A file of so many bytes or fewer is read at once."""
+    from runhaven.store.blobs import Blobs
 
 
 class Fetching:
@@ -95,7 +91,7 @@ class Fetching:
             if entry.ref is not None:
                 self._follow(entry, partial)
             elif entry.chunks:
-                partial.join(entry.chunks, lambda chunk, data: _fill(self._blobs, chunk, entry, data), self._count)
+                partial.join(entry.chunks, lambda number: self._pieces(entry, number), self._count)
             else:
                 self._copy(entry, partial)
             partial.put_in_place()
@@ -142,11 +138,12 @@ class Fetching:
             self._count(entry.size or 0)
         reference.check(entry, partial.path)
 
+    def _pieces(self, entry: Entry, number: int = 0) -> Iterator[memoryview]:
+        return pieces(self._blobs, entry, number, self._buffers.take(PIECE))
+
     def _copy(self, entry: Entry, partial: Partial) -> None:
         """Copy, clone or link a file that is one blob."""
         (blob,) = entry.blobs
-        if not self._hard_links and not self._can_clone and blob.size <= _SMALL and self._write(blob, entry, partial):
-            return
         source = self._blobs.path(blob.sha256)
         if not self._blobs.has(blob.sha256):
             raise missing(entry, blob)
@@ -160,20 +157,20 @@ class Fetching:
                 # To read it would take longer than all else; `verify` does.
                 is_right = partial.path.stat().st_size == blob.size
             else:
-                is_right = partial.copy(source, blob.sha256, self._count)
+                is_right = self._is_written(entry, partial) or partial.copy(source, blob.sha256, self._count)
         except FileNotFoundError as error:
             raise missing(entry, blob) from error
         if not is_right:
             partial.remove()
             raise damaged(entry, source)
 
-    def _write(self, blob: Blob, entry: Entry, partial: Partial) -> bool:
-        """Write a small file, which is checked before it is written; False if somebody began with it."""
-        data = self._buffers.take(blob.size)
-        _fill(self._blobs, blob, entry, data)
-        is_written = partial.write(data)
-        self._count(blob.size if is_written else 0)
-        return is_written
+    def _is_written(self, entry: Entry, partial: Partial) -> bool:
+        """Write a file that is one blob, unless somebody began with it."""
+        try:
+            return partial.write(self._pieces(entry), self._count)
+        except StoreError:
+            partial.remove()
+            raise
 
     def _is_cloned(self, source: Path, partial: Partial) -> bool:
         # What is half there was not cloned either.
@@ -183,61 +180,3 @@ class Fetching:
         if self._can_clone:
             self._count(source.stat().st_size)
         return self._can_clone
-
-
-def _fill(blobs: Blobs, chunk: Blob, entry: Entry, buffer: memoryview) -> None:
-    """Read a blob whose size is known.
-
-    Raises:
-        StoreError: If it is missing, or not what its name says.
-    """
-    path = blobs.path(chunk.sha256)
-    if not blobs.has(chunk.sha256):
-        raise missing(entry, chunk)
-    with path.open("rb", buffering=0) as file:
-        is_whole = read_full(file, buffer) == chunk.size and not file.read(1)
-    if not is_whole or hashlib.sha256(buffer).hexdigest() != chunk.sha256:
-        raise damaged(entry, path)
-
-
-def read_blob(blobs: Blobs, blob: Blob, entry: Entry | None = None) -> bytes:
-    """Return the bytes of a blob.
-
-    Raises:
-        StoreError: If they are missing, or not what its name says.
-    """
-    path = blobs.path(blob.sha256)
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        if not blobs.has(blob.sha256):
-            raise missing(entry, blob) from error
-        data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != blob.sha256:
-        raise damaged(entry, path)
-    return data
-
-
-def read_manifest(store: Path, sha256: str, *, owner: Artifact | None = None) -> Manifest:
-    """Return the manifest that a blob of a store holds.
-
-    Raises:
-        StoreError: If it is missing or damaged.
-    """
-    return Manifest.from_bytes(read_blob(Blobs(store), Blob(sha256, 0)), owner=owner)
-
-
-def missing(entry: Entry | None, blob: Blob) -> StoreError:
-    """Return the error for bytes that are not in the store."""
-    name = repr(entry.path) if entry else "a manifest"
-    return StoreError(
-        f"the bytes of {name} are missing from the store: there is no blob {blob.sha256}. Log the file again."
-    )
-
-
-def damaged(entry: Entry | None, path: Path) -> StoreError:
-    """Return the error for bytes that have changed in the store."""
-    name = repr(entry.path) if entry else "a manifest"
-    return StoreError(
-        f"the bytes of {name} are damaged: {path} is not what its name says. Delete it and log the file again."
-    )

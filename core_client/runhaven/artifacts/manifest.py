@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from runhaven.artifacts import checksum
 from runhaven.artifacts.hashing import digest_of_chunks
 from runhaven.artifacts.names import check_path
 from runhaven.errors import NotFoundError, StoreError, UsageError
@@ -30,6 +31,8 @@ class Entry:
         digest: SHA-256 of its bytes; of a file in chunks, of their list; of a remote file what its host calls it by, or its URI.
         size: Its bytes; None where nobody knows.
         chunks: The blobs that it consists of, two or more; a file without is one blob, named by its digest.
+        checksums: The quick checksum of each of its blobs; none where nobody computed them. They are no part of any digest: who
+            cannot compute them makes the same version.
         ref: The URI of a file that lies elsewhere.
         extra: More about it, such as what kind of object it stands for.
         local_path: Where it came from, while the artifact is a draft.
@@ -40,6 +43,7 @@ class Entry:
     digest: str
     size: int | None = None
     chunks: tuple[Blob, ...] = ()
+    checksums: tuple[str, ...] = ()
     ref: str | None = None
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
     local_path: str | None = None
@@ -76,6 +80,8 @@ class Entry:
             data["sha256"] = self.digest
         if self.size is not None:
             data["size"] = self.size
+        if self.checksums:
+            data[checksum.NAME] = list(self.checksums)
         if self.extra:
             data["extra"] = self.extra
         return data
@@ -229,6 +235,10 @@ def _read_entry(path: str, fields: dict[str, Any], owner: Artifact | None) -> En
         digest = digest_of_chunks(chunks)
     else:
         digest = _check_sha256(fields["sha256"])
+    checksums = tuple(_check_digits(text, checksum.DIGITS, checksum.NAME) for text in fields.get(checksum.NAME, ()))
+    if checksums and len(checksums) != (0 if ref is not None else len(chunks) or 1):
+        message = f"{path!r} has {len(checksums)} checksums, which is not one for each blob"
+        raise ValueError(message)
     if chunks and sum(chunk.size for chunk in chunks) != size:
         message = f"the chunks of {path!r} do not add up to its size"
         raise ValueError(message)
@@ -237,6 +247,7 @@ def _read_entry(path: str, fields: dict[str, Any], owner: Artifact | None) -> En
         digest=digest,
         size=None if size is None else int(size),
         chunks=chunks,
+        checksums=checksums,
         ref=None if ref is None else str(ref),
         extra=dict(fields.get("extra", {})),
         owner=owner,
@@ -251,7 +262,11 @@ def _read_chunk(sha256: object, size: object) -> Blob:
 
 
 def _check_sha256(text: object) -> str:
-    if not isinstance(text, str) or len(text) != 64 or not set(text) <= set("0123456789abcdef"):  # noqa: PLR2004 - digits of a SHA-256
-        message = f"{text!r} is no SHA-256"
+    return _check_digits(text, 64, "SHA-256")
+
+
+def _check_digits(text: object, count: int, name: str) -> str:
+    if not isinstance(text, str) or len(text) != count or not set(text) <= set("0123456789abcdef"):
+        message = f"{text!r} is no {name}"
         raise ValueError(message)
     return text

@@ -10,33 +10,22 @@ import stat
 import threading
 from io import FileIO
 from itertools import accumulate
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from runhaven.artifacts.hashing import holds
 from runhaven.artifacts.parallel import for_each
 from runhaven.platform.files import create, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from pathlib import Path
 
+    from runhaven.artifacts.checksum import Hash
     from runhaven.artifacts.parallel import Buffers
     from runhaven.store.blobs import Blob
 
 _BLOCK = 1 << 20
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-
-
-class Hash(Protocol):
-    """A hash that is being computed."""
-
-    def update(self, data: memoryview, /) -> None:
-        """Take in some bytes."""
-        ...
-
-    def hexdigest(self) -> str:
-        """Return it in hexadecimal."""
-        ...
 
 
 class Partial:
@@ -106,8 +95,12 @@ class Partial:
         if error.errno in _FULL:
             self.remove()
 
-    def write(self, data: memoryview) -> bool:
+    def write(self, pieces: Iterable[memoryview], count: Callable[[int], None]) -> bool:
         """Make it some bytes; False, and nothing is done, if there is one already.
+
+        Args:
+            pieces: The bytes, one piece behind the other.
+            count: Is told how many bytes were written.
 
         Raises:
             OSError: If it cannot be written.
@@ -117,7 +110,9 @@ class Partial:
         except FileExistsError:
             return False
         try:
-            write_all(fd, data)
+            for data in pieces:
+                write_all(fd, data)
+                count(len(data))
         except OSError as error:
             self._give_back(error)
             raise
@@ -169,13 +164,13 @@ class Partial:
         return whole.hexdigest()
 
     def join(
-        self, chunks: Sequence[Blob], fill: Callable[[Blob, memoryview], None], count: Callable[[int], None]
+        self, chunks: Sequence[Blob], read: Callable[[int], Iterable[memoryview]], count: Callable[[int], None]
     ) -> None:
         """Make it chunks one behind the other, written side by side; those that are there already stay.
 
         Args:
             chunks: The chunks.
-            fill: Reads a chunk, and makes sure that it is that.
+            read: Goes through the bytes of the chunk with a number, piece by piece, and makes sure that they are right.
             count: Is told how many bytes are done.
 
         Raises:
@@ -187,17 +182,17 @@ class Partial:
             has_beginning = file.seek(0, os.SEEK_END) > 0
             file.truncate(ends[-1])
 
-            def write(piece: tuple[int, Blob]) -> None:
-                end, chunk = piece
-                data = self._buffers.take(chunk.size)
+            def write(number: int) -> None:
+                chunk = chunks[number]
+                at = ends[number] - chunk.size
                 with turn:
-                    is_there = has_beginning and holds(file, end - chunk.size, chunk, data)
-                if not is_there:
-                    fill(chunk, data)
+                    is_there = has_beginning and holds(file, at, chunk, self._buffers.take(chunk.size))
+                for data in () if is_there else read(number):
                     # Writes to one file wait for each other anyway.
                     with turn:
-                        file.seek(end - chunk.size)
+                        file.seek(at)
                         write_all(file.fileno(), data)
+                    at += len(data)
                 count(chunk.size)
 
-            for_each(list(zip(ends, chunks, strict=True)), write)
+            for_each(range(len(chunks)), write)

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from runhaven.artifacts.fetching import missing
+from runhaven.artifacts.checked import missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,6 +7,7 @@ from functools import partial
 from io import FileIO
 from typing import TYPE_CHECKING, NamedTuple
 
+from runhaven.artifacts.checksum import checksum_of
 from runhaven.artifacts.chunking import LARGE, Windows, can_cut
 from runhaven.artifacts.hashing import digest_of_chunks
 from runhaven.artifacts.parallel import Buffers, for_each
@@ -28,11 +29,18 @@ class Content(NamedTuple):
         digest: SHA-256 of its bytes; of a file in chunks, of their list.
         size: How many bytes they are.
         chunks: The blobs that they are kept in; none where they are one blob.
+        checksums: The quick checksum of each blob; none where they cannot be computed.
     """
 
     digest: str
     size: int
     chunks: tuple[Blob, ...]
+    checksums: tuple[str, ...]
+
+
+class _Kept(NamedTuple):
+    blob: Blob
+    checksum: str
 
 
 class Storing:
@@ -59,12 +67,12 @@ class Storing:
             OSError: If one cannot be read, or not be written.
         """
         # The blobs of each file by their number.
-        kept: list[dict[int, Blob]] = [{} for _ in files]
+        kept: list[dict[int, _Kept]] = [{} for _ in files]
         count = sum(1 + size // LARGE for _, size in files)
         for_each(self._tasks(files, kept), lambda put: put(), count=count)
         return [self._content([blobs[number] for number in range(len(blobs))]) for blobs in kept]
 
-    def _tasks(self, files: Sequence[tuple[Path, int]], kept: list[dict[int, Blob]]) -> Iterator[Callable[[], None]]:
+    def _tasks(self, files: Sequence[tuple[Path, int]], kept: list[dict[int, _Kept]]) -> Iterator[Callable[[], None]]:
         """Go through all that is to be done: chunks first, as they are cut, then small files."""
         least = LARGE if can_cut() else sys.maxsize
         windows = Windows()
@@ -75,26 +83,30 @@ class Storing:
             if size < least:
                 yield partial(self._put_small, path, size, blobs)
 
-    def _put_chunk(self, chunk: Chunk, kept: dict[int, Blob], number: int) -> None:
+    def _put_chunk(self, chunk: Chunk, kept: dict[int, _Kept], number: int) -> None:
         with chunk as data:
-            kept[number] = blob = self._blobs.put(data, waits=False)
-        self._count(blob.size)
+            kept[number] = self._keep(data)
+        self._count(len(data))
 
-    def _put_small(self, path: Path, size: int, kept: dict[int, Blob]) -> None:
+    def _put_small(self, path: Path, size: int, kept: dict[int, _Kept]) -> None:
         buffer = self._buffers.take(min(size, LARGE) + 1)
         with FileIO(path) as file:
             size = read_full(file, buffer)
         # What fills the buffer is large and cannot be cut here, or has grown since it was looked at.
         is_whole = size < len(buffer)
-        kept[0] = blob = self._blobs.put(buffer[:size], waits=False) if is_whole else self._blobs.put_file(path)
-        self._count(blob.size)
+        kept[0] = self._keep(buffer[:size]) if is_whole else _Kept(self._blobs.put_file(path), "")
+        self._count(kept[0].blob.size)
 
-    def _content(self, blobs: Sequence[Blob]) -> Content:
+    def _keep(self, data: memoryview) -> _Kept:
+        return _Kept(self._blobs.put(data, waits=False), checksum_of(data))
+
+    def _content(self, kept: Sequence[_Kept]) -> Content:
+        # There is none of a large file of which nothing is left.
+        blobs, checksums = zip(*kept or [self._keep(memoryview(b""))], strict=True)
+        checksums = checksums if all(checksums) else ()
         if len(blobs) > 1:
-            return Content(digest_of_chunks(blobs), sum(blob.size for blob in blobs), tuple(blobs))
-        # A large file of which little is left.
-        blob = blobs[0] if blobs else self._blobs.put(b"")
-        return Content(blob.sha256, blob.size, ())
+            return Content(digest_of_chunks(blobs), sum(blob.size for blob in blobs), blobs, checksums)
+        return Content(blobs[0].sha256, blobs[0].size, (), checksums)
 
     def _count(self, size: int) -> None:
         if self._progress is not None:

@@ -6,8 +6,8 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+from runhaven.artifacts.checked import read_manifest
 from runhaven.artifacts.collection import collections
-from runhaven.artifacts.fetching import read_manifest
 from runhaven.store.blobs import GRAVE, Blobs
 
 if TYPE_CHECKING:

@@ -199,6 +199,19 @@ def test_chunks_of_no_size_are_refused(sizes):
         Manifest.from_bytes(json.dumps({"format": 1, "entries": {"a": entry}}).encode())
 
 
+@pytest.mark.parametrize(
+    "checksums", [["0" * 16] * 2, ["0" * 15], ["0" * 17], ["A" * 16], [0], 7, "0" * 16, [["0" * 16]]], ids=str
+)
+@pytest.mark.parametrize("kind", ["blob", "reference"])
+def test_checksums_that_cannot_be_are_refused(checksums, kind):
+    """A manifest whose quick checksums are none, or not one for each blob, is refused."""
+    entry = {"sha256": "0" * 64} if kind == "blob" else {"ref": "s3://bucket/key", "digest": "x"}
+    data = {"format": 1, "entries": {"a": {**entry, "size": 4, "xxh3_64": checksums}}}
+
+    with pytest.raises(StoreError):
+        Manifest.from_bytes(json.dumps(data).encode())
+
+
 def test_an_object_cannot_name_code_to_run(run, tmp_path):
     """An entry that names a class outside Runhaven makes no object."""
     artifact = Artifact("data", "dataset")
