@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from io import FileIO
 from typing import TYPE_CHECKING
 
 from runhaven.artifacts import checksum
@@ -41,7 +40,11 @@ def pieces(blobs: Blobs, entry: Entry, number: int, buffer: memoryview) -> Itera
     wanted = entry.checksums[number] if quick else blob.sha256
     whole = quick() if quick else hashlib.sha256()
     left, piece = blob.size, buffer[:0]
-    with _open(blobs, blob, entry) as file:
+    try:
+        file = blobs.open(blob.sha256)
+    except FileNotFoundError as error:
+        raise missing(entry, blob) from error
+    with file:
         while left:
             if piece:
                 yield piece
@@ -53,16 +56,6 @@ def pieces(blobs: Blobs, entry: Entry, number: int, buffer: memoryview) -> Itera
         if left or file.read(1) or whole.hexdigest() != wanted:
             raise damaged(entry, blobs.path(blob.sha256))
         yield piece
-
-
-def _open(blobs: Blobs, blob: Blob, entry: Entry) -> FileIO:
-    path = blobs.path(blob.sha256)
-    try:
-        return FileIO(path)
-    except FileNotFoundError as error:
-        if not blobs.has(blob.sha256):
-            raise missing(entry, blob) from error
-        return FileIO(path)
 
 
 def read_blob(blobs: Blobs, blob: Blob, entry: Entry | None = None) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from importlib.util import find_spec
 from io import FileIO
@@ -22,6 +23,7 @@ _STEP = 4 << 20
 _WINDOWS = 4
 
 
+@functools.cache
 def can_cut() -> bool:
     """Tell whether the package that finds the borders is installed; without it files are kept whole."""
     return find_spec("pyfastcdc") is not None

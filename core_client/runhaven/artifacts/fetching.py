@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from runhaven.artifacts.manifest import Entry
     from runhaven.artifacts.progress import Progress
-    from runhaven.store.blobs import Blobs
+    from runhaven.store.blobs import Blob, Blobs
 
 
 class Fetching:
@@ -142,41 +142,44 @@ class Fetching:
         return pieces(self._blobs, entry, number, self._buffers.take(PIECE))
 
     def _copy(self, entry: Entry, partial: Partial) -> None:
-        """Copy, clone or link a file that is one blob."""
+        """Link, clone or copy a file that is one blob."""
         (blob,) = entry.blobs
-        source = self._blobs.path(blob.sha256)
-        if not self._blobs.has(blob.sha256):
-            raise missing(entry, blob)
         try:
-            if self._hard_links:
-                partial.remove()
-                source.chmod(0o444)
-                os.link(source, partial.path)
-                is_right = digest_of(partial.path) == blob.sha256
-            elif self._is_cloned(source, partial):
-                # To read it would take longer than all else; `verify` does.
-                is_right = partial.path.stat().st_size == blob.size
-            else:
-                is_right = self._is_written(entry, partial) or partial.copy(source, blob.sha256, self._count)
+            if self._is_shared(entry, blob, partial) or partial.write(self._pieces(entry), self._count):
+                return
+            # Somebody began with it.
+            source = self._source(entry, blob)
+            if not partial.copy(source, blob.sha256, self._count):
+                raise damaged(entry, source)
         except FileNotFoundError as error:
             raise missing(entry, blob) from error
-        if not is_right:
-            partial.remove()
-            raise damaged(entry, source)
-
-    def _is_written(self, entry: Entry, partial: Partial) -> bool:
-        """Write a file that is one blob, unless somebody began with it."""
-        try:
-            return partial.write(self._pieces(entry), self._count)
         except StoreError:
             partial.remove()
             raise
 
-    def _is_cloned(self, source: Path, partial: Partial) -> bool:
+    def _is_shared(self, entry: Entry, blob: Blob, partial: Partial) -> bool:
+        """Link a file to the store's own or let them share their blocks, if that is wanted or can be; tell whether it was done."""
         # What is half there was not cloned either.
-        if not self._can_clone or partial.path.exists():
+        if not self._hard_links and (not self._can_clone or partial.path.exists()):
             return False
-        self._can_clone = clone_file(source, partial.path)
-        if self._can_clone:
-            self._count(source.stat().st_size)
-        return self._can_clone
+        source = self._source(entry, blob)
+        if self._hard_links:
+            partial.remove()
+            source.chmod(0o444)
+            os.link(source, partial.path)
+            is_right = digest_of(partial.path) == blob.sha256
+        else:
+            self._can_clone = clone_file(source, partial.path)
+            if not self._can_clone:
+                return False
+            # To read it would take longer than all else; `verify` does.
+            is_right = partial.path.stat().st_size == blob.size
+        if not is_right:
+            raise damaged(entry, source)
+        self._count(blob.size)
+        return True
+
+    def _source(self, entry: Entry, blob: Blob) -> Path:
+        if not self._blobs.has(blob.sha256):
+            raise missing(entry, blob)
+        return self._blobs.path(blob.sha256)

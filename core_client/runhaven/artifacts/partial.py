@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from runhaven.artifacts.hashing import holds
 from runhaven.artifacts.parallel import for_each
-from runhaven.platform.files import create, write_all
+from runhaven.platform.files import create, reserve, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -180,7 +180,7 @@ class Partial:
         # Opened once: somebody else, who brings the same file, may have put it in its place before this is over.
         with self.open() as file:
             has_beginning = file.seek(0, os.SEEK_END) > 0
-            file.truncate(ends[-1])
+            reserve(file.fileno(), ends[-1])
 
             def write(number: int) -> None:
                 chunk = chunks[number]

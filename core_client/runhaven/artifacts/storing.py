@@ -102,11 +102,13 @@ class Storing:
 
     def _content(self, kept: Sequence[_Kept]) -> Content:
         # There is none of a large file of which nothing is left.
-        blobs, checksums = zip(*kept or [self._keep(memoryview(b""))], strict=True)
+        first = kept[0] if kept else self._keep(memoryview(b""))
+        checksums = tuple(one.checksum for one in kept or [first])
         checksums = checksums if all(checksums) else ()
-        if len(blobs) > 1:
+        if len(kept) > 1:
+            blobs = tuple(one.blob for one in kept)
             return Content(digest_of_chunks(blobs), sum(blob.size for blob in blobs), blobs, checksums)
-        return Content(blobs[0].sha256, blobs[0].size, (), checksums)
+        return Content(first.blob.sha256, first.blob.size, (), checksums)
 
     def _count(self, size: int) -> None:
         if self._progress is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import functools
 import os
 import secrets
@@ -51,7 +52,7 @@ _MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 _FICLONE = 0x40049409
 # SYNC_FILE_RANGE_WRITE, of <fcntl.h>.
 _START_WRITING = 2
-BLOCK = 128 << 10
+BLOCK = 256 << 10
 """Linux copies a large write two or three times as slowly as the same bytes in blocks of this size."""
 _ZEROS = b"\0" * (1 << 16)
 
@@ -69,6 +70,22 @@ def allocate(fd: int, size: int) -> None:
     while left > 0:
         left -= os.write(fd, _ZEROS[:left])
     os.lseek(fd, 0, os.SEEK_SET)
+
+
+def reserve(fd: int, size: int) -> None:
+    """Give a file that is to be written `size` bytes, and room for them at once, where the file system can.
+
+    Writes then cost less, and a full disk says so before the first of them. Unlike `allocate`, this never writes zeros.
+
+    Raises:
+        OSError: If the disk has not so much room.
+    """
+    library = _library()
+    if hasattr(library, "fallocate") and library.fallocate(fd, 0, ctypes.c_int64(0), ctypes.c_int64(size)) != 0:
+        number = ctypes.get_errno()
+        if number in {errno.ENOSPC, errno.EDQUOT}:
+            raise OSError(number, os.strerror(number))
+    os.ftruncate(fd, size)
 
 
 def filesystem(path: Path) -> str:

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import secrets
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -69,6 +70,20 @@ class Blobs:
         """Tell whether a blob is there, be it that a collection of waste was about to take it."""
         place = self._place(sha256)
         return os.path.isfile(place) or self._bring_back(place)
+
+    def open(self, sha256: str) -> FileIO:
+        """Open a blob for reading.
+
+        Raises:
+            FileNotFoundError: If it is not there.
+        """
+        place = self._place(sha256)
+        try:
+            return FileIO(place)
+        except FileNotFoundError:
+            if not self._bring_back(place):
+                raise
+            return FileIO(place)
 
     def find(self, reference: Mapping[str, Any]) -> Path:
         """Return where the bytes that a reference in a row names lie.
