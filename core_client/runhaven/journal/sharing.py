@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,32 +20,29 @@ def share(work: Callable[[T], None], items: Generator[T, None, None], *, is_much
         items: The items; drawn by one thread at a time.
         is_much: Whether it takes longer than a thread takes to begin.
     """
-    if not is_much:
-        for item in items:
-            work(item)
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
     drawing = threading.Lock()
+    failures: list[BaseException] = []
 
     def go_on() -> None:
-        while True:
-            with drawing:
-                item = next(items, None)
-            if item is None:
-                return
-            work(item)
-
-    with ThreadPoolExecutor(1) as pool:
         try:
-            helper = pool.submit(go_on)
-        except RuntimeError:
-            # A process that ends begins no thread any more.
-            helper = None
-        try:
-            go_on()
-        finally:
+            while True:
+                with drawing:
+                    item = next(items, None)
+                if item is None:
+                    return
+                work(item)
+        except BaseException as error:  # noqa: BLE001 - raised below, whichever thread met it
+            failures.append(error)
             with drawing:
                 items.close()
-        if helper is not None:
-            helper.result()
+
+    helper = threading.Thread(target=go_on, name="runhaven-share", daemon=True)
+    if is_much:
+        # A process that ends may begin no thread any more.
+        with contextlib.suppress(RuntimeError):
+            helper.start()
+    go_on()
+    if helper.is_alive():
+        helper.join()
+    if failures:
+        raise failures[0]

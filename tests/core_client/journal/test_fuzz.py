@@ -60,7 +60,7 @@ def journal_files(case: str) -> list[Path]:
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 def test_no_broken_file_gives_a_wrong_row(case, draw, tmp_path_factory):
-    """Whatever happens to the bytes: each row read is one that was written, under its number, and gaps are reported."""
+    """Whatever happens to the bytes: each row read is one that was written, under its number, and gaps are reported; so by two threads."""
     good, _ = rows_of(GOLDEN / case)
     directory = tmp_path_factory.mktemp("broken")
     for path in journal_files(case):
@@ -70,8 +70,12 @@ def test_no_broken_file_gives_a_wrong_row(case, draw, tmp_path_factory):
         (directory / path.name).write_bytes(data)
     start = time.process_time()
     found, damage = rows_of(directory)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("runhaven.journal.layout._WORTH_SHARING", 0)
+        by_two_threads = rows_of(directory)
 
     assert found.items() <= good.items()
+    assert by_two_threads == (found, damage)
     assert time.process_time() - start < 60
     if good.keys() - found.keys() & set(range(max(found, default=0))):
         assert damage

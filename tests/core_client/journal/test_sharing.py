@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
@@ -35,14 +35,27 @@ def test_little_work_stays_on_its_thread() -> None:
     assert threads == [threading.get_ident()] * 5
 
 
-def test_work_is_done_alone_where_no_thread_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that is about to end begins no thread: it does all of it itself."""
+def test_work_is_shared_at_the_end_of_a_process_too() -> None:
+    """What runs when a process ends gets all its work done, whether or not a thread can begin by then."""
+    code = (
+        "import atexit\nfrom runhaven.journal.sharing import share\ndone = []\n"
+        "def end():\n    share(done.append, (item for item in range(50)), is_much=True)\n    print(sum(done))\n"
+        "atexit.register(end)\n"
+    )
 
-    def refuse(*_: Any) -> None:
-        message = "cannot schedule new futures after interpreter shutdown"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+
+    assert (found.stdout, found.stderr) == ("1225\n", "")
+
+
+def test_work_is_done_alone_where_no_thread_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system gives no other thread, this one does everything."""
+
+    def refuse(_: threading.Thread) -> None:
+        message = "can't start new thread"
         raise RuntimeError(message)
 
-    monkeypatch.setattr(ThreadPoolExecutor, "submit", refuse)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
     done: list[int] = []
 
     share(done.append, (item for item in range(5)), is_much=True)
