@@ -29,7 +29,7 @@ VERSIONS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
 }
 """For each adapter the packages of an environment: the oldest first, the newest last."""
-NEEDED = ["pytest", "pytest-timeout", "torch==2.13.0"]
+NEEDED = ["pytest", "pytest-timeout", "hypothesis", "torch==2.13.0"]
 
 
 class Outcome(NamedTuple):
