@@ -9,8 +9,8 @@ a logger can have caused is counted:
 - within: what the thread that trains spends inside the logger's own methods, step by step, the first ones left out. The
   figure is the median over all steps, the figure in brackets their mean, which has what comes now and then in it.
 - beside: what all other threads and child processes spend meanwhile, as the slope between a short and a long training,
-  less the same of trainings without a logger; medians over rounds. Both are counted from a step on at which starts are
-  over, since these vary by more than a thousand steps cost, to the logger's end, which cancels.
+  less the same of trainings without a logger; medians over rounds. Both are counted from half the short one's steps on,
+  when most of a start is over, which varies by more than a thousand steps cost, and with the logger's end, which cancels.
 - all: mean within plus beside, with the least and the most of a round.
 
 What a framework does only because there is some logger is in none of them. A row is logged at each step. A framework's
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 class Section(NamedTuple):
-    """What is compared, in trainings of two lengths; what loggers begin beside a training is over within half the short one."""
+    """What is compared, in trainings of two lengths; what loggers begin beside a training is over within the short one."""
 
     loggers: tuple[str, ...]
     short: int
@@ -72,7 +72,7 @@ class Watch:
         self.begin(0)
 
     def begin(self, starts: int) -> None:
-        """Forget the training before; of the next one, so many steps belong to starts."""
+        """Forget the training before; of the next one, what others spend during so many steps belongs to starts."""
         self.steps_ns: list[int] = []
         self._is_inside = False
         self._starts = starts
@@ -85,7 +85,7 @@ class Watch:
         self.steps_ns.append(0)
 
     def beside_s(self) -> float:
-        """Return what all but this thread have spent since the starts were over."""
+        """Return what all but this thread have spent since those steps."""
         return _beside_s() - self._begun_s
 
     def attend(self, logger: Any) -> Any:

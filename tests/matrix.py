@@ -65,8 +65,9 @@ def outcome(name: str, packages: tuple[str, ...]) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         python = Path(folder) / "bin" / "python"
+        # Most of the modules of such packages are never imported: to compile them all takes as long as many tests.
         installed = subprocess.run(
-            [python, "-m", "pip", "install", "-q", *NEEDED, *packages, "-e", f"{ROOT}[ui,media]"],
+            [python, "-m", "pip", "install", "-q", "--no-compile", *NEEDED, *packages, "-e", f"{ROOT}[ui,media]"],
             env=os.environ | {"RUNHAVEN_SKIP_UI_BUILD": "1"},
             check=False,
         )

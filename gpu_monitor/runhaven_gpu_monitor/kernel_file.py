@@ -1,6 +1,6 @@
 """Small files in which the kernel tells something. What cannot be read is None: the reading is left out.
 
-Python's own `open` makes seven system calls for such a file, four of which tell nothing. After each of them the thread
+Python's own `open` makes seven system calls for such a file, three of which tell nothing. After each of them the thread
 waits until the training hands over the interpreter, which takes longer than the call.
 """
 

@@ -12,6 +12,7 @@ import pytest
 
 from runhaven_gpu_monitor.cgroup import cpu_limit, memory_limit
 from runhaven_gpu_monitor.host import HostSource
+from runhaven_gpu_monitor.kernel_file import read_bytes
 from runhaven_gpu_monitor.pressure import Pressure
 from runhaven_gpu_monitor.source import Incident
 
@@ -125,6 +126,16 @@ def test_children_count_as_the_process_and_by_themselves():
     assert together["memory/children_bytes"] - alone["memory/children_bytes"] > 70 << 20
     assert together["cpu/children_percent"] > 100 * 0.5 / elapsed * 0.9
     assert together["cpu/process_percent"] >= together["cpu/children_percent"] - 1e-6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no such file elsewhere")
+def test_a_long_list_is_read_to_its_end():
+    """What the kernel hands out page by page is read whole."""
+    found = read_bytes("/proc/kallsyms")
+    expected = Path("/proc/kallsyms").read_bytes()
+
+    assert len(expected) > 1 << 16
+    assert found == expected
 
 
 def test_pressure_is_the_part_of_the_time_that_tasks_waited(tree):
