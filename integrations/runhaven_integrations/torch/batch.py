@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
 
-from runhaven_integrations.torch.counting import count, look_through, numbers_of, to_host
+from runhaven_integrations.torch.counting import count, look_through, numbers_of, squares_of, to_host
 from runhaven_integrations.torch.sampling import sample
 from runhaven_integrations.torch.small import SMALL, SmallTensors
 from runhaven_integrations.torch.totals import Totals, unscaled
@@ -41,7 +42,8 @@ class Batch:
         self._scale = None if scale is None else to_host(scale.detach().reshape(-1))
         self._small = [(places, SmallTensors([parts[place].tensor for place in places])) for places in _small(parts)]
         self._large = [place for place, size in enumerate(self._sizes) if size > SMALL]
-        self._squares = _NO_TENSOR
+        self._norms = _NO_TENSOR
+        self._pieces: Sequence[int] = ()
         self._counts: dict[int, torch.Tensor] = {}
         if self._large:
             flats = {place: parts[place].tensor for place in self._large}
@@ -51,18 +53,18 @@ class Batch:
         """Look at large tensors; `blocks` tells of which a sample is enough, and of how many blocks."""
         counted = {place for place in flats if place < self._room}
         sampled = {place for place in counted if blocks.get(place)}
-        sums, counts = look_through(flats, counted - sampled)
+        norms, self._pieces, counts = look_through(flats, counted - sampled)
         if sampled:
             # On a host, the norm tells at once where every number has to be looked at.
-            is_bad = numbers_of(~sums.isfinite()) if sums.device.type == "cpu" else [False] * len(flats)
-            bad = {place for place, is_one in zip(flats, is_bad, strict=True) if is_one}
+            sums = numbers_of(squares_of(norms, self._pieces)) if norms.device.type == "cpu" else [0.0] * len(flats)
+            bad = {place for place, square in zip(flats, sums, strict=True) if not math.isfinite(square)}
             counts |= count(
                 {
                     place: flats[place] if place in bad else sample(flats[place], blocks[place])
                     for place in sorted(sampled)
                 }
             )
-        self._squares = to_host(sums)
+        self._norms = to_host(norms)
         self._counts = dict(zip(counts, _to_hosts(list(counts.values())), strict=True))
 
     def totals(self) -> Totals:
@@ -83,7 +85,7 @@ class Batch:
 
     def _found(self) -> tuple[dict[int, float], dict[int, torch.Tensor]]:
         """Return the sums of the squares and the counts, by the tensors' places."""
-        squares: dict[int, float] = dict(zip(self._large, numbers_of(self._squares), strict=True))
+        squares: dict[int, float] = dict(zip(self._large, numbers_of(squares_of(self._norms, self._pieces)), strict=True))
         counts = dict(self._counts)
         for places, small in self._small:
             squares |= zip(places, small.squares(), strict=True)

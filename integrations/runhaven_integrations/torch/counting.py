@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 19
 DEVICE_CHUNK = 1 << 24
+_SINGLE = torch.float32
 _LAST_FINITE = 2039
 _INFINITY = 2040
 _DOUBLE_BIAS = 8 * (1023 - 127)
@@ -28,7 +29,7 @@ _DOUBLE_BIAS = 8 * (1023 - 127)
 
 def look_through(
     flats: Mapping[int, torch.Tensor], counted: AbstractSet[int]
-) -> tuple[torch.Tensor, dict[int, torch.Tensor]]:
+) -> tuple[torch.Tensor, Sequence[int], dict[int, torch.Tensor]]:
     """Go once through flat tensors of one device.
 
     Args:
@@ -36,24 +37,32 @@ def look_through(
         counted: Of which of them to count the codes, too.
 
     Returns:
-        The sums of the squares in double precision, in the order of the tensors, and what `count` returns.
+        The norms of the tensors' pieces, of how many pieces each tensor is, and what `count` returns.
     """
     if not is_on_host(flats):
         counts = count({place: flat for place, flat in flats.items() if place in counted})
-        return torch.stack([norm.to(torch.float64) for norm in norms_of(list(flats.values()))]).square_(), counts
-    # Each piece's norm just before its codes, so that it comes from the memory once. Pieces add up in double precision:
-    # in single precision, 64 million numbers would lose half a per cent.
+        return torch.stack(list(norms_of(list(flats.values())))), [1] * len(flats), counts
+    # Each piece's norm just before its codes, so that it comes from the memory once.
     counts: dict[int, torch.Tensor] = {}
     norms: list[torch.Tensor] = []
     numbers: list[int] = []
     for place, flat in flats.items():
         parts = pieces(flat, CHUNK)
         numbers.append(len(parts))
+        narrow = None if flat.dtype.itemsize >= _SINGLE.itemsize else _SINGLE
         for piece in parts:
-            norms += norms_of([piece])
+            norms.append(torch.linalg.vector_norm(piece, dtype=narrow))
             if place in counted:
                 _add(counts, place, _count_piece(piece))
-    return sums_of(torch.stack(norms).to(torch.float64).square_()[None], numbers)[0], counts
+    return torch.stack(norms), numbers, counts
+
+
+def squares_of(norms: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
+    """Return the sums of the squares of tensors whose pieces have these norms, on the host.
+
+    They add up in double precision: in single precision, 64 million numbers would lose half a per cent.
+    """
+    return sums_of(norms.to(torch.float64).square_()[None], numbers)[0]
 
 
 def norms_of(flats: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
@@ -114,22 +123,27 @@ class _Scratch(threading.local):
     """Room for the codes of one chunk, for each thread; fresh pages cost as much as the counting."""
 
     _room: Any = None
+    _same: Any = None
 
     def codes(self, piece: torch.Tensor) -> torch.Tensor:
         """Return a piece's codes, until the next call."""
         if self._room is None:
             self._room = torch.empty(CHUNK, dtype=torch.int32)
-        room = self._room[: piece.numel()]
+            self._same = None if np is None else self._room.numpy().view(np.uint32)
+        size = piece.numel()
+        room = self._room if size == CHUNK else self._room[:size]
         if np is None or piece.dtype not in _BITS:
             return room.copy_(codes_of(piece))
         # An unsigned shift, which PyTorch lacks, needs no second pass to take the sign bit for a number.
-        signed, unsigned, shift = _BITS[piece.dtype]
-        np.right_shift(piece.view(signed).numpy().view(unsigned), shift, out=room.numpy().view(np.uint32))
+        readable, unsigned, shift = _BITS[piece.dtype]
+        bits = (piece if readable is piece.dtype else piece.view(readable)).numpy().view(unsigned)
+        np.right_shift(bits, shift, out=self._same[:size])
         return room
 
 
 _scratch = _Scratch()
-_BITS: dict[torch.dtype, Any] = {torch.float32: (torch.int32, "u4", 20), torch.bfloat16: (torch.int16, "u2", 4)}
+# What NumPy can read of a type, as which numbers, and by how many bits to shift them.
+_BITS: dict[torch.dtype, Any] = {torch.float32: (torch.float32, "u4", 20), torch.bfloat16: (torch.int16, "u2", 4)}
 
 
 def codes_of(flat: torch.Tensor) -> torch.Tensor:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 # The attribute in which each wrapper holds the module that it wraps.
 _WRAPPERS = {
@@ -23,6 +24,11 @@ _WRAPPERS = {
 
 def named_modules(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
     """Yield each module once, as `torch.nn.Module.named_modules` does, without the names that wrappers add."""
+    return ((name, module) for name, module, is_wrapper in _walk(model) if not is_wrapper)
+
+
+def _walk(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module, bool]]:
+    """Yield each module once, and whether it wraps another one of the same name."""
     seen: set[int] = set()
     waiting: list[tuple[str, torch.nn.Module]] = [("", model)]
     while waiting:
@@ -31,28 +37,68 @@ def named_modules(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module
             continue
         seen.add(id(module))
         inner = _wrapped(module)
+        yield name, module, inner is not None
         if inner is not None:
             waiting.append((name, inner))
             continue
-        yield name, module
         start = f"{name}." if name else ""
-        for own, child in reversed(_held(module, "_modules")):
-            waiting.append((start + own, child))
+        children = [(start + own, child) for own, child in _children(module).items() if child is not None]
+        waiting += reversed(children)
 
 
-def named_parameters(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Parameter, torch.nn.Module]]:
-    """Yield each parameter once, in the order of the modules, with the module that owns it."""
-    seen: set[int] = set()
-    for name, module in named_modules(model):
-        for own, parameter in _held(module, "_parameters"):
-            if id(parameter) not in seen:
-                seen.add(id(parameter))
-                yield f"{name}.{own}" if name else own, parameter, module
+class NamedParameters:
+    """The parameters of a model, as it has them at each call; the names are made anew only where modules changed.
+
+    To make them takes many times as long as to see that nothing did. No module and no parameter is kept alive.
+    """
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._modules: list[weakref.ref[torch.nn.Module]] = []
+        self._tree: list[Any] = []
+        self._owners: list[weakref.ref[torch.nn.Module]] = []
+        self._names: list[str] = []
+
+    def of(self, model: torch.nn.Module) -> list[tuple[str, torch.nn.Parameter, torch.nn.Module]]:
+        """Return each parameter once, in the order of the modules, with its name and the module that owns it."""
+        modules = [module() for module in self._modules]
+        if not modules or None in modules or _tree_of(modules) != self._tree:
+            self._look_at(model)
+        owners: list[Any] = [owner() for owner in self._owners]
+        held = [(parameter, owner) for owner in owners for parameter in _parameters(owner).values()]
+        found: dict[int, tuple[str, torch.nn.Parameter, torch.nn.Module]] = {}
+        for name, (parameter, owner) in zip(self._names, held, strict=True):
+            if parameter is not None:
+                found.setdefault(id(parameter), (name, parameter, owner))
+        return list(found.values())
+
+    def _look_at(self, model: torch.nn.Module) -> None:
+        found = list(_walk(model))
+        owners = [(name, module) for name, module, is_wrapper in found if not is_wrapper and _parameters(module)]
+        self._modules = [weakref.ref(module) for _, module, _ in found]
+        self._tree = _tree_of([module for _, module, _ in found])
+        self._owners = [weakref.ref(module) for _, module in owners]
+        self._names = [f"{name}.{own}" if name else own for name, module in owners for own in _parameters(module)]
 
 
-def _held(module: torch.nn.Module, attribute: str) -> list[tuple[str, Any]]:
-    """Return what a module itself holds, by name: PyTorch's own generators take four times as long for it."""
-    return [(name, each) for name, each in getattr(module, attribute).items() if each is not None]
+def _tree_of(modules: Sequence[Any]) -> list[Any]:
+    """Return what differs if a module or a name does; modules that live have numbers of their own."""
+    tree: list[Any] = []
+    for module in modules:
+        children = _children(module)
+        tree += (tuple(_parameters(module)), tuple(children), *map(id, children.values()))
+    return tree
+
+
+# PyTorch's own generators take four times as long for what a module itself holds.
+
+
+def _children(module: torch.nn.Module) -> dict[str, Any]:
+    return module._modules  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+
+def _parameters(module: torch.nn.Module) -> dict[str, Any]:
+    return module._parameters  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
 def unwrap(model: torch.nn.Module) -> torch.nn.Module:

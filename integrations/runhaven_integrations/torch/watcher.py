@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from runhaven_integrations.torch.capture import Capture
-from runhaven_integrations.torch.names import named_parameters
+from runhaven_integrations.torch.names import NamedParameters
 from runhaven_integrations.torch.part import part_of
 from runhaven_integrations.torch.shards import Meeting, Sender, find_place
 
@@ -72,6 +72,7 @@ class Watcher:
         self.called: dict[str, int] = {}
         self._run = run
         self._model = weakref.ref(model)
+        self._parameters = NamedParameters()
         self._is_kept = run.role in ("main", "child")
         self._place: Place | None = None
         self._sender: Sender | None = None
@@ -113,7 +114,7 @@ class Watcher:
         model = self._model()
         if model is None:
             return []
-        found = [(place, *each) for place, each in enumerate(named_parameters(model))]
+        found = [(place, *each) for place, each in enumerate(self._parameters.of(model))]
         if self.options.include or self.options.exclude:
             found = [each for each in found if self._is_wanted(each[1])]
         sample = SAMPLE if self._is_sampled(parameter for _, _, parameter, _ in found) else 0
