@@ -33,9 +33,11 @@ if TYPE_CHECKING:
         log_code,
         log_model,
         restore,
+        unwatch,
         upsert_artifact,
         use_artifact,
         use_model,
+        watch,
     )
     from runhaven._run import Run
     from runhaven._summary import Summary
@@ -161,9 +163,11 @@ _OF_CURRENT_RUN = (
     "log_code",
     "log_model",
     "restore",
+    "unwatch",
     "upsert_artifact",
     "use_artifact",
     "use_model",
+    "watch",
 )
 _HOMES = (
     {
@@ -244,24 +248,6 @@ def mark_preempting() -> None:
         UsageError: If there is no run.
     """
     _session().required().mark_preempting()
-
-
-def watch(models: Any, criterion: Any = None, *arguments: Any, **options: Any) -> None:
-    """Keep histograms of a PyTorch model's gradients in the current run; see `Run.watch`.
-
-    Raises:
-        UsageError: If there is no run.
-    """
-    _session().required().watch(models, criterion, *arguments, **options)
-
-
-def unwatch(models: Any = None) -> None:
-    """Stop watching some models of the current run, or all.
-
-    Raises:
-        UsageError: If there is no run.
-    """
-    _session().required().unwatch(models)
 
 
 def _session() -> Any:

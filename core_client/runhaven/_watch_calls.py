@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from runhaven import integration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+class WatchOptions(NamedTuple):
+    """How models are watched; `Run.watch` says what each means."""
+
+    log: Literal["gradients", "parameters", "all"] | None
+    log_freq: int
+    idx: int | None
+    log_graph: bool
+    include: str | Sequence[str]
+    exclude: str | Sequence[str]
+    when: Literal["step", "backward"]
+    exact: bool | None
+    max_tensors: int
 
 
 class WatchCalls:
@@ -16,7 +30,7 @@ class WatchCalls:
     def watch(  # noqa: PLR0913 - W&B's signature, and more
         self,
         models: Any,
-        criterion: Any = None,
+        criterion: Any = None,  # noqa: ARG002 - W&B's argument
         log: Literal["gradients", "parameters", "all"] | None = "gradients",
         log_freq: int = 1000,
         idx: int | None = None,
@@ -53,20 +67,8 @@ class WatchCalls:
             UsageError: If an argument means nothing.
             TypeError: If a model is no `torch.nn.Module`.
         """
-        integration.adapter("torch", feature="watch()").watch(
-            self,
-            models,
-            criterion,
-            log,
-            log_freq,
-            idx,
-            log_graph,
-            include=include,
-            exclude=exclude,
-            when=when,
-            exact=exact,
-            max_tensors=max_tensors,
-        )
+        options = WatchOptions(log, log_freq, idx, log_graph, include, exclude, when, exact, max_tensors)
+        integration.adapter("torch", feature="watch()").start(self, models, options)
 
     def unwatch(self, models: Any = None) -> None:
         """Stop watching some models, or all; nothing is left of it."""

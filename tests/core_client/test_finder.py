@@ -34,7 +34,7 @@ def test_what_lies_below_an_adapter_is_no_second_copy():
 
     assert below is importlib.import_module("runhaven_integrations.torch.watcher")
     assert below is importlib.import_module("runhaven.integration.torch.watcher")
-    assert pickle.loads(pickle.dumps(below.Options)) is below.Options
+    assert pickle.loads(pickle.dumps(below.Watched)) is below.Watched
     assert below.__spec__ is not None
     assert below.__spec__.name == "runhaven_integrations.torch.watcher"
 

@@ -321,7 +321,7 @@ def test_a_look_that_is_not_read_yet_holds_no_gradient():
     """Once the training lets a gradient go, its memory is free, whether or not the counts of it were read."""
     memory = np.ones(100_000, np.float32)
     gone = weakref.ref(memory)
-    look = capture.Capture(0, "", lambda _kind, _bad: None)
+    look = capture.Capture(0, "", lambda _kind, _bad, _came: None)
     look.add("gradients", [Part(0, "w", torch.from_numpy(memory))], room=1)
     del memory
 

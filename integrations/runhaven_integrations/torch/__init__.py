@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from runhaven import Run
 from runhaven.errors import UsageError
 from runhaven.missing import missing
 
@@ -18,16 +19,15 @@ from runhaven_integrations.torch.backward import BackwardTrigger
 from runhaven_integrations.torch.graph import GraphTracer, describe
 from runhaven_integrations.torch.names import unwrap
 from runhaven_integrations.torch.step import StepTrigger
-from runhaven_integrations.torch.watcher import Options, Watcher
+from runhaven_integrations.torch.watcher import KINDS, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from runhaven import Run
+    from runhaven._watch_calls import WatchOptions
 
-__all__ = ["keep_graph", "unwatch", "watch"]
+__all__ = ["keep_graph", "start", "unwatch", "watch"]
 
-_KINDS = {None: (), "gradients": ("gradients",), "parameters": ("parameters",), "all": ("gradients", "parameters")}
 _TRIGGERS = {"step": StepTrigger, "backward": BackwardTrigger}
 
 
@@ -48,28 +48,17 @@ class _Watching:
 _watching: WeakKeyDictionary[Run, dict[int, _Watching]] = WeakKeyDictionary()
 
 
-def watch(  # noqa: PLR0913, PLR0917 - W&B's signature, and more
-    run: Run,
-    models: torch.nn.Module | Sequence[torch.nn.Module],
-    criterion: Any = None,  # noqa: ARG001 - W&B's argument
-    log: Literal["gradients", "parameters", "all"] | None = "gradients",
-    log_freq: int = 1000,
-    idx: int | None = None,
-    log_graph: bool = False,
-    *,
-    include: str | Sequence[str] = (),
-    exclude: str | Sequence[str] = (),
-    when: Literal["step", "backward"] = "step",
-    exact: bool | None = None,
-    max_tensors: int = 512,
-) -> None:
-    """Keep histograms and norms at the first and every `log_freq`-th step of an optimizer; see `Run.watch`.
+watch = Run.watch
+
+
+def start(run: Run, models: torch.nn.Module | Sequence[torch.nn.Module], options: WatchOptions) -> None:
+    """Do what `Run.watch` says.
 
     Raises:
-        UsageError: If an argument means nothing.
+        UsageError: If an option means nothing.
         TypeError: If a model is no `torch.nn.Module`.
     """
-    _check(log, when, log_freq)
+    _check(options)
     several: Sequence[Any] = models if isinstance(models, list | tuple) else [models]
     for model in several:
         if not isinstance(model, torch.nn.Module):
@@ -78,16 +67,14 @@ def watch(  # noqa: PLR0913, PLR0917 - W&B's signature, and more
     if run.role == "disabled":
         return
     for place, model in enumerate(map(unwrap, several)):
-        watching = _begin(run, model, None if idx is None else idx + place)
-        prefix = f"graph_{watching.number}" if watching.number else ""
-        if log is not None:
-            options = Options(_KINDS[log], log_freq, prefix, _patterns(include), _patterns(exclude), exact, max_tensors)
-            watcher = Watcher(run, model, options)
-            trigger = _TRIGGERS[when](watcher)
+        watching = _begin(run, model, None if options.idx is None else options.idx + place)
+        if options.log is not None:
+            watcher = Watcher(run, model, options, f"graph_{watching.number}" if watching.number else "")
+            trigger = _TRIGGERS[options.when](watcher)
             watcher.look_again = trigger.look_again
             watching.stops += [trigger.stop, watcher.stop]
             watching.watcher = watcher
-        if log_graph and run.role == "main":
+        if options.log_graph and run.role == "main":
             on_known = partial(_keep_known, run, watching)
             watching.stops.append(GraphTracer(model, on_known).stop)
 
@@ -132,17 +119,14 @@ def _begin(run: Run, model: torch.nn.Module, number: int | None) -> _Watching:
     return watching
 
 
-def _check(log: Any, when: Any, log_freq: Any) -> None:
-    if log not in _KINDS:
-        message = f"watch() takes log='gradients', 'parameters', 'all' or None, not {log!r}."
+def _check(options: WatchOptions) -> None:
+    if options.log not in KINDS:
+        message = f"watch() takes log='gradients', 'parameters', 'all' or None, not {options.log!r}."
         raise UsageError(message)
-    if when not in _TRIGGERS:
-        message = f"watch() takes when='step' or 'backward', not {when!r}."
+    if options.when not in _TRIGGERS:
+        message = f"watch() takes when='step' or 'backward', not {options.when!r}."
         raise UsageError(message)
+    log_freq: Any = options.log_freq
     if not isinstance(log_freq, int) or log_freq < 1:
         message = f"watch() takes a log_freq from 1, not {log_freq!r}."
         raise UsageError(message)
-
-
-def _patterns(given: str | Sequence[str]) -> Sequence[str]:
-    return (given,) if isinstance(given, str) else tuple(given)

@@ -77,7 +77,7 @@ class BackwardTrigger:
 
     def _look(self, capture: Capture, parameter: torch.nn.Parameter) -> None:
         place, name, sample = self._labels[id(parameter)]
-        for kind in self._watcher.options.kinds:
+        for kind in self._watcher.kinds:
             self._watcher.look(capture, kind, [Watched(place, name, parameter, sample)])
         if all(len(held) == len(self._handles) for held in capture.held.values()):
             self._end()

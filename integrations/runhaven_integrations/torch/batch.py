@@ -85,7 +85,9 @@ class Batch:
 
     def _found(self) -> tuple[dict[int, float], dict[int, torch.Tensor]]:
         """Return the sums of the squares and the counts, by the tensors' places."""
-        squares: dict[int, float] = dict(zip(self._large, numbers_of(squares_of(self._norms, self._pieces)), strict=True))
+        squares: dict[int, float] = dict(
+            zip(self._large, numbers_of(squares_of(self._norms, self._pieces)), strict=True)
+        )
         counts = dict(self._counts)
         for places, small in self._small:
             squares |= zip(places, small.squares(), strict=True)

@@ -12,14 +12,14 @@ from runhaven_integrations.torch.counting import numbers_of, to_host
 from runhaven_integrations.torch.totals import Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from runhaven.log_histogram import LogHistogram
     from runhaven_integrations.torch.change import Change
     from runhaven_integrations.torch.part import Part
     from runhaven_integrations.torch.shards import Meeting
 
-    OnRead = Callable[[str, dict[str, LogHistogram]], None]
+    OnRead = Callable[[str, dict[str, LogHistogram], Iterable[str]], None]
     OnSkips = Callable[[int], dict[str, Any]]
 
 CHANGES, WEIGHTS = "changes", "weights"
@@ -45,7 +45,8 @@ class Capture:
         Args:
             step: The run's present step.
             prefix: Stands before each parameter's name.
-            on_read: Called with each kind and what of its tensors is not finite, before the rows are logged.
+            on_read: Called with each kind, what of its tensors is not finite, and the names of all of its tensors in
+                the order in which they came; before the rows are logged.
             is_extra: Count all numbers, however many a tensor has, and leave out what is sharded.
         """
         self.step = step
@@ -136,9 +137,10 @@ class Capture:
             found = {kind: totals.whole() for kind, totals in found.items()}
         is_skipped, rows = self._read_skips()
         for kind in self.held:
-            of_kind, bad = found[kind].in_order().rows(kind, self._prefix) if kind in found else ([], {})
+            totals = found.get(kind)
+            of_kind, bad = ([], {}) if totals is None else totals.in_order().rows(kind, self._prefix)
             if not is_skipped:
-                self._on_read(kind, bad)
+                self._on_read(kind, bad, () if totals is None else totals.squares)
             rows += of_kind
         if CHANGES in found:
             rows.append(_ratios(found[CHANGES].squares, found[WEIGHTS].squares, self._prefix))

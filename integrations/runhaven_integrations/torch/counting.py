@@ -16,12 +16,13 @@ except ImportError:  # PyTorch can do without it, and then counts a tenth slower
     np = None
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
 CHUNK = 1 << 19
 DEVICE_CHUNK = 1 << 24
 _SINGLE = torch.float32
+_norm: Callable[..., torch.Tensor] = torch.linalg.vector_norm  # pyright: ignore[reportUnknownVariableType] - torch leaves it untyped
 _LAST_FINITE = 2039
 _INFINITY = 2040
 _DOUBLE_BIAS = 8 * (1023 - 127)
@@ -51,7 +52,7 @@ def look_through(
         numbers.append(len(parts))
         narrow = None if flat.dtype.itemsize >= _SINGLE.itemsize else _SINGLE
         for piece in parts:
-            norms.append(torch.linalg.vector_norm(piece, dtype=narrow))
+            norms.append(_norm(piece, dtype=narrow))
             if place in counted:
                 _add(counts, place, _count_piece(piece))
     return torch.stack(norms), numbers, counts

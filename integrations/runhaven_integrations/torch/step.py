@@ -152,7 +152,7 @@ class StepTrigger:
         return [each for each in self._watcher.watched() if id(each.parameter) in ids and each.parameter.requires_grad]
 
     def _look(self, optimizer: Any, capture: Capture, owned: Sequence[Watched]) -> None:
-        for kind in self._watcher.options.kinds:
+        for kind in self._watcher.kinds:
             # A fused optimizer divides by the GradScaler's scale itself, if it was not done before.
             scale = optimizer.__dict__.get("grad_scale") if kind == "gradients" else None
             self._watcher.look(capture, kind, owned, scale=scale)
@@ -208,7 +208,7 @@ class StepTrigger:
 
     def _skipped(self, number: int) -> dict[str, Any]:
         self._skips += number
-        return {f"amp/{self._watcher.options.prefix}skipped_steps": self._skips}
+        return {f"amp/{self._watcher.prefix}skipped_steps": self._skips}
 
 
 def _has_closure(arguments: Any, keywords: Any) -> bool:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from runhaven import Run
+    from runhaven._watch_calls import WatchOptions
     from runhaven.log_histogram import LogHistogram
     from runhaven_integrations.torch.part import Part
     from runhaven_integrations.torch.shards import Place
@@ -26,18 +27,12 @@ logger = logging.getLogger("runhaven")
 
 SAMPLED_FROM = 1 << 25
 SAMPLE = 1 << 16
-
-
-class Options(NamedTuple):
-    """What to look at, and how often; see `Run.watch`."""
-
-    kinds: tuple[str, ...]
-    log_freq: int
-    prefix: str
-    include: Sequence[str] = ()
-    exclude: Sequence[str] = ()
-    exact: bool | None = None
-    max_tensors: int = 512
+KINDS: dict[str | None, tuple[str, ...]] = {
+    None: (),
+    "gradients": ("gradients",),
+    "parameters": ("parameters",),
+    "all": ("gradients", "parameters"),
+}
 
 
 class Watched(NamedTuple):
@@ -60,16 +55,22 @@ class Watcher:
     """Makes captures of a model, and hands them to the run, or to the first process of several.
 
     Attributes:
-        options: What to look at.
+        options: What to look at, and how often.
+        prefix: Stands before each parameter's name.
+        kinds: "gradients", "parameters", or both.
         look_again: Called, on the background thread, to have the next step looked at because numbers are not finite.
         called: The place in the forward pass of each module that was called, by its name; empty if that is not known.
     """
 
-    def __init__(self, run: Run, model: torch.nn.Module, options: Options) -> None:
+    def __init__(self, run: Run, model: torch.nn.Module, options: WatchOptions, prefix: str) -> None:
         """Begin; nothing is put on the model."""
         self.options = options
+        self.prefix = prefix
+        self.kinds = KINDS[options.log]
         self.look_again: Callable[[], None] = lambda: None
         self.called: dict[str, int] = {}
+        self._include = _patterns(options.include)
+        self._exclude = _patterns(options.exclude)
         self._run = run
         self._model = weakref.ref(model)
         self._parameters = NamedParameters()
@@ -115,7 +116,7 @@ class Watcher:
         if model is None:
             return []
         found = [(place, *each) for place, each in enumerate(self._parameters.of(model))]
-        if self.options.include or self.options.exclude:
+        if self._include or self._exclude:
             found = [each for each in found if self._is_wanted(each[1])]
         sample = SAMPLE if self._is_sampled(parameter for _, _, parameter, _ in found) else 0
         # Most rows of an embedding's gradient are zero: a sample would tell little of the others.
@@ -130,10 +131,8 @@ class Watcher:
         return sum(each.numel() for each in parameters if each.requires_grad) >= SAMPLED_FROM
 
     def _is_wanted(self, name: str) -> bool:
-        include, exclude = self.options.include, self.options.exclude
-        return (not include or any(fnmatchcase(name, each) for each in include)) and not any(
-            fnmatchcase(name, each) for each in exclude
-        )
+        is_included = not self._include or any(fnmatchcase(name, each) for each in self._include)
+        return is_included and not any(fnmatchcase(name, each) for each in self._exclude)
 
     def parts(self, watched: Iterable[Watched], kind: str) -> list[Part]:
         """Return what of the "gradients" or "parameters" lies here, and is kept or sent."""
@@ -173,7 +172,7 @@ class Watcher:
                 the other processes do not look now.
             is_skipped: Whether they are of a step that a GradScaler skipped, where that is nothing unusual.
         """
-        capture = Capture(self.step, self.options.prefix, _ignore if is_skipped else self._on_read, is_extra=is_extra)
+        capture = Capture(self.step, self.prefix, _ignore if is_skipped else self._on_read, is_extra=is_extra)
         if self._is_kept:
             self._run.recorder.log_later(capture)
         return capture
@@ -217,21 +216,29 @@ class Watcher:
             about="absent shards",
         )
 
-    def _on_read(self, kind: str, bad: dict[str, LogHistogram]) -> None:
+    def _on_read(self, kind: str, bad: dict[str, LogHistogram], came: Iterable[str]) -> None:
         """Tell of numbers that are not finite, once until all are finite again; on the background thread."""
         if not bad:
             self._bad.discard(kind)
         elif kind not in self._bad:
             self._bad.add(kind)
             self.look_again()
-            self.alert(f"Non-finite {kind}", self._describe(bad))
+            self.alert(f"Non-finite {kind}", self._describe(bad, *self._order(kind, bad, came)))
 
-    def _describe(self, bad: dict[str, LogHistogram]) -> str:
-        """Name the first and the last of some tensors: in the order of the forward pass if that is known."""
+    def _order(self, kind: str, bad: Iterable[str], came: Iterable[str]) -> tuple[list[str], str]:
+        """Return the names of some tensors, ordered by what tells most of where numbers went wrong, and that order."""
+        if kind == "gradients" and self.options.when == "backward":
+            names = set(bad)
+            return [name for name in came if name in names], "backward pass"
         places = {name: self.called.get(name.rpartition(".")[0]) for name in bad}
-        is_known = None not in places.values()
-        names = sorted(bad, key=lambda name: places[name] or 0) if is_known else list(bad)
-        first, order = bad[names[0]], "forward pass" if is_known else "model's definition"
+        if None in places.values():
+            return list(bad), "model's definition"
+        return sorted(places, key=lambda name: places[name] or 0), "forward pass"
+
+    @staticmethod
+    def _describe(bad: dict[str, LogHistogram], names: Sequence[str], order: str) -> str:
+        """Name the first and the last of some tensors."""
+        first = bad[names[0]]
         many = (
             f"{first.nan} NaN and {first.inf + first.neg_inf} infinite"
             if first.nonfinite
@@ -241,8 +248,12 @@ class Watcher:
         return f"{names[0]} is the first that has, in the order of the {order}: {many}{others}"
 
 
-def _ignore(kind: str, bad: dict[str, LogHistogram]) -> None:
+def _ignore(kind: str, bad: dict[str, LogHistogram], came: Iterable[str]) -> None:
     """Tell nobody."""
+
+
+def _patterns(given: str | Sequence[str]) -> Sequence[str]:
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 class Known(NamedTuple):
