@@ -130,11 +130,12 @@ class _Scratch(threading.local):
         """Return a piece's codes, until the next call."""
         if self._room is None:
             self._room = torch.empty(CHUNK, dtype=torch.int32)
-            self._same = None if np is None else self._room.numpy().view(np.uint32)
         size = piece.numel()
         room = self._room if size == CHUNK else self._room[:size]
         if np is None or piece.dtype not in _BITS:
             return room.copy_(codes_of(piece))
+        if self._same is None:
+            self._same = self._room.numpy().view(np.uint32)
         # An unsigned shift, which PyTorch lacks, needs no second pass to take the sign bit for a number.
         readable, unsigned, shift = _BITS[piece.dtype]
         bits = (piece if readable is piece.dtype else piece.view(readable)).numpy().view(unsigned)
