@@ -53,7 +53,7 @@ _FICLONE = 0x40049409
 # SYNC_FILE_RANGE_WRITE, of <fcntl.h>.
 _START_WRITING = 2
 BLOCK = 256 << 10
-"""Linux copies a large write two or three times as slowly as the same bytes in blocks of this size."""
+"""Linux may copy a large write two or three times as slowly as the same bytes in blocks of this size."""
 _ZEROS = b"\0" * (1 << 16)
 
 
