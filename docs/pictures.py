@@ -53,7 +53,7 @@ energy_mj, throttled_ns = [0.0] * 8, [0.0] * 8
 def play():
     for beat in count():
         for gpu in range(8):
-            busy = 0 if gpu > 3 and 50 < beat < 70 else chance.randint(78, 100)
+            busy = 0 if gpu > 3 and beat % 150 > 130 else chance.randint(78, 100)
             watts = 90 + 5.6 * busy + 9 * chance.random()
             energy_mj[gpu] += watts * 100
             throttled_ns[gpu] += chance.choice([0, 0, 0, 5e7])

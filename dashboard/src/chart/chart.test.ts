@@ -71,7 +71,7 @@ describe('stroke', () => {
     expect(ink(drawn(f64(0, 40), f64(20, 20), 40, [3, 1]), (x) => x % 4 === 3)).toBe(0);
   });
   test('is for points that are some pixels apart', () => {
-    expect([f64(0, 4, 8), f64(0, 4, 7), f64(3)].map(isSparse)).toEqual([true, false, false]);
+    expect([f64(0, 8, 16), f64(0, 8, 15), f64(3)].map(isSparse)).toEqual([true, false, false]);
   });
 });
 

@@ -88,7 +88,7 @@ export function fill(picture: Picture, spans: Spans, color: Rgb, alpha: number, 
 }
 
 /** Whether points lie so far apart that one sees the slope between them, which spans would show as stairs. */
-export const isSparse = (xs: Float64Array): boolean => xs.length > 1 && xs[xs.length - 1]! - xs[0]! >= 4 * (xs.length - 1);
+export const isSparse = (xs: Float64Array): boolean => xs.length > 1 && xs[xs.length - 1]! - xs[0]! >= 8 * (xs.length - 1);
 
 /**
  * Draws a polyline of few points with the same thickness at every slope, and soft edges.
@@ -99,49 +99,48 @@ export const isSparse = (xs: Float64Array): boolean => xs.length > 1 && xs[xs.le
  * @param dash how many columns are drawn, and how many then left out
  */
 export function stroke(picture: Picture, xs: Float64Array, ys: Float64Array, color: Rgb, alpha: number, radius: number, dash?: readonly [number, number]): void {
+  const { width, height, pixels } = picture;
   const reach = radius + 0.5;
+  const coverage = new Float32Array(height);
   let first = 0;
-  for (let column = 0; column < picture.width; column++) {
+  for (let column = 0; column < width; column++) {
     const x = column + 0.5;
     while (first < xs.length - 1 && xs[first + 1]! < x - reach) first++;
     if (dash && column % (dash[0] + dash[1]) >= dash[0]) continue;
-    let [low, high] = [Infinity, -Infinity];
-    let end = first;
-    for (; end < xs.length && xs[end]! <= x + reach; end++) {
-      for (const at of [x - reach, x + reach]) {
-        const y = heightAt(xs, ys, end, at);
-        if (y < low) low = y;
-        if (y > high) high = y;
-      }
+    let low = height;
+    let high = -1;
+    for (let at = first; at < xs.length && xs[at]! <= x + reach; at++) {
+      if (ys[at] !== ys[at]) continue;
+      // Before a gap, and at the end, a point stands for itself.
+      const end = at + 1 < ys.length && ys[at + 1] === ys[at + 1] ? at + 1 : at;
+      const [from, to] = cover(coverage, x, reach, xs[at]!, ys[at]!, xs[end]!, ys[end]!);
+      low = Math.min(low, from);
+      high = Math.max(high, to);
     }
-    const last = Math.min(picture.height - 1, Math.floor(high + reach));
-    for (let row = Math.max(0, Math.floor(low - reach)); row <= last; row++) {
-      let coverage = 0;
-      for (let at = first; at < end; at++) {
-        const own = reach - distance(xs, ys, at, x, row + 0.5);
-        if (own > coverage) coverage = own;
-      }
-      if (coverage > 0) blend(picture.pixels, 4 * (row * picture.width + column), color, alpha * Math.min(1, coverage));
+    for (let row = low; row <= high; row++) {
+      if (coverage[row]! > 0) blend(pixels, 4 * (row * width + column), color, alpha * Math.min(1, coverage[row]!));
+      coverage[row] = 0;
     }
   }
 }
 
-/** The point at which the stretch that begins with a point ends: the next one, or itself before a gap. */
-const endOf = (ys: Float64Array, at: number): number => (at + 1 < ys.length && !Number.isNaN(ys[at + 1]!) ? at + 1 : at);
-
-/** The y of a stretch at an x, or at its end that is nearest to it. */
-function heightAt(xs: Float64Array, ys: Float64Array, at: number, x: number): number {
-  const end = endOf(ys, at);
-  const run = xs[end]! - xs[at]!;
-  return ys[at]! + (run > 0 ? Math.min(1, Math.max(0, (x - xs[at]!) / run)) : 1) * (ys[end]! - ys[at]!);
-}
-
-/** How far a place lies from a stretch; NaN in a gap. */
-function distance(xs: Float64Array, ys: Float64Array, at: number, x: number, y: number): number {
-  const end = endOf(ys, at);
-  const [dx, dy] = [xs[end]! - xs[at]!, ys[end]! - ys[at]!];
-  const share = Math.min(1, Math.max(0, ((x - xs[at]!) * dx + (y - ys[at]!) * dy) / (dx * dx + dy * dy || 1)));
-  return Math.hypot(x - xs[at]! - share * dx, y - ys[at]! - share * dy);
+/** Takes in how much of each pixel of a column lies near a stretch; returns the first and the last of these pixels. */
+function cover(coverage: Float32Array, x: number, reach: number, x0: number, y0: number, x1: number, y1: number): [number, number] {
+  const dx = x1 - x0;
+  const dy = y1 - y0;
+  const inverse = 1 / (dx * dx + dy * dy || 1);
+  const half = dx > 0 ? reach * Math.sqrt(1 + (dy / dx) ** 2) : Infinity;
+  const middle = dx > 0 ? y0 + ((x - x0) / dx) * dy : y0;
+  const from = Math.max(0, Math.floor(Math.max(Math.min(y0, y1) - reach, middle - half)));
+  const to = Math.min(coverage.length - 1, Math.floor(Math.min(Math.max(y0, y1) + reach, middle + half)));
+  for (let row = from; row <= to; row++) {
+    const along = Math.min(1, Math.max(0, ((x - x0) * dx + (row + 0.5 - y0) * dy) * inverse));
+    const right = x - x0 - along * dx;
+    const below = row + 0.5 - y0 - along * dy;
+    const own = reach - Math.sqrt(right * right + below * below);
+    if (own > coverage[row]!) coverage[row] = own;
+  }
+  return [from, to];
 }
 
 function blend(pixels: Uint8ClampedArray, at: number, color: Rgb, alpha: number): void {
