@@ -18,12 +18,12 @@ class LearningRate:
         """Know nothing yet."""
         self._optimizer: Any = None
         self._variable: Any = None
-        self._tensor: Any = None
+        self._memory: Any = None
         self._last: float | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the optimizer and what it holds behind."""
-        return self.__dict__ | {"_optimizer": None, "_variable": None, "_tensor": None}
+        return self.__dict__ | {"_optimizer": None, "_variable": None, "_memory": None}
 
     def begin(self, model: Any) -> None:
         """Take a model that is about to be trained."""
@@ -49,21 +49,26 @@ class LearningRate:
         if backend() == "torch":
             held = self._held()
             # Only one on a GPU is worth to be copied later, beside the training.
-            return held.item() if getattr(held, "is_cpu", False) else held
+            return held if hasattr(held, "is_cpu") else held.item()
         schedule = getattr(self._optimizer, "_learning_rate", None)
         return float(to_numpy(schedule(step))) if callable(schedule) else self._last
 
     def _held(self) -> Any:
-        """Return the tensor or number that holds it now.
+        """Return the tensor, array or number that holds it now.
 
         To ask a variable for its tensor takes as long as to log a row. The torch backend writes into one tensor for as long
-        as the variable lives, and so it is asked once; JAX puts another one in its place.
+        as the variable lives, and so it is asked once; JAX puts another one in its place. On a CPU, NumPy reads the same
+        memory in a fraction of the time.
         """
         source = getattr(self._optimizer, "_learning_rate", None)
         if source is not None and source is self._variable:
-            return self._tensor
+            return self._memory
         rate = getattr(self._optimizer, "learning_rate", None)
-        held = getattr(rate, "value", rate)
-        if rate is source and backend() == "torch":
-            self._variable, self._tensor = source, held
+        held: Any = getattr(rate, "value", rate)
+        if backend() != "torch":
+            return held
+        if getattr(held, "is_cpu", False):
+            held = held.detach().numpy()
+        if rate is source:
+            self._variable, self._memory = source, held
         return held
