@@ -203,7 +203,7 @@ def read_store(root: Path, count: int, points: int) -> None:
     request(runs)
     for name, width in windows.items():
         target = "target 60" if "raw" in name else ""
-        elsewhere = iter(range(middle - 8 * width, middle, width))
+        elsewhere = iter(range(0, middle, middle // 7))
 
         def zoom(start: int, width: int = width) -> bytes:
             return request(runs, start=start, stop=start + width)
