@@ -88,6 +88,21 @@ def test_a_schedule_is_read_at_every_batch():
     assert the_run().config["keras"]["optimizer"]["learning_rate"]["class_name"] == "ExponentialDecay"
 
 
+def test_a_schedule_may_return_a_plain_number():
+    """A schedule of one's own that computes with Python's numbers is read at every batch and epoch too."""
+
+    class Constant(keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step: Any) -> float:
+            return 0.25
+
+    fit(model(Constant()), RunhavenMetricsLogger("batch", project="p"))
+    runhaven.finish()
+    rates = [(key, value) for key, _, value in points(the_run()) if "learning_rate" in key]
+
+    assert rates.count(("batch/learning_rate", 0.25)) == 2 * BATCHES
+    assert rates.count(("learning_rate", 0.25)) == 2
+
+
 def test_a_learning_rate_that_is_set_in_the_middle_is_read_anew():
     """What a callback sets before a batch, a number or a schedule in its place, is what the batch is logged with."""
 

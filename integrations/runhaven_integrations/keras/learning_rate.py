@@ -34,8 +34,7 @@ class LearningRate:
 
     def read(self) -> float | None:
         """Return it between epochs; None if the model has no optimizer of Keras's."""
-        held = self._held()
-        self._last = held.item() if hasattr(held, "item") else held
+        self._last = _number(self._held())
         return self._last
 
     def within(self, step: int) -> Any:
@@ -49,7 +48,7 @@ class LearningRate:
         if backend() == "torch":
             held = self._held()
             # Only one on a GPU is worth to be copied later, beside the training.
-            return held if hasattr(held, "is_cpu") else held.item()
+            return held if hasattr(held, "is_cpu") else _number(held)
         schedule = getattr(self._optimizer, "_learning_rate", None)
         return float(to_numpy(schedule(step))) if callable(schedule) else self._last
 
@@ -72,3 +71,7 @@ class LearningRate:
         if rate is source:
             self._variable, self._memory = source, held
         return held
+
+
+def _number(held: Any) -> Any:
+    return held.item() if hasattr(held, "item") else held
