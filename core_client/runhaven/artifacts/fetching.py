@@ -5,7 +5,6 @@ A file that the file system can clone, which shares the blocks of the store's ow
 
 from __future__ import annotations
 
-import os
 import stat
 import unicodedata
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from runhaven.artifacts.names import target_in
 from runhaven.artifacts.parallel import Buffers, for_each
 from runhaven.artifacts.partial import Partial
 from runhaven.errors import NotFoundError, StoreError
-from runhaven.platform.files import clone_file
+from runhaven.platform.files import clone_file, link_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,8 +164,9 @@ class Fetching:
         source = self._source(entry, blob)
         if self._hard_links:
             partial.remove()
-            source.chmod(0o444)
-            os.link(source, partial.path)
+            if not link_file(source, partial.path):
+                return False
+            partial.path.chmod(0o444)
             is_right = digest_of(partial.path) == blob.sha256
         else:
             self._can_clone = clone_file(source, partial.path)

@@ -54,6 +54,7 @@ _FICLONE = 0x40049409
 _START_WRITING = 2
 BLOCK = 256 << 10
 """Linux may copy a large write two or three times as slowly as the same bytes in blocks of this size."""
+_NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 _ZEROS = b"\0" * (1 << 16)
 
 
@@ -199,6 +200,21 @@ def clone_file(source: Path, target: Path) -> bool:
         except OSError:
             target.unlink(missing_ok=True)
             return False
+    return True
+
+
+def link_file(source: Path, target: Path) -> bool:
+    """Give a file another name; False where the file system has no such thing, or the name lies on another one.
+
+    Raises:
+        OSError: If there is no such file, or the name cannot be given.
+    """
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        return False
     return True
 
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -333,6 +334,23 @@ def test_hard_links_are_made_on_request_alone(run, folder, tmp_path, blobs):
     assert (tmp_path / "copy" / "a.txt").stat().st_ino != blob.stat().st_ino
     assert (tmp_path / "link" / "a.txt").stat().st_ino == blob.stat().st_ino
     assert (tmp_path / "link" / "a.txt").stat().st_mode & 0o222 == 0
+
+
+def test_what_cannot_be_linked_is_copied(run, folder, tmp_path):
+    """On another file system than the store's, a download by hard links brings the user's own copies."""
+    artifact = Artifact("data", "dataset")
+    artifact.add_file(folder / "a.txt")
+    run.log_artifact(artifact)
+    shared_memory = Path("/dev/shm")
+    if not shared_memory.is_dir() or shared_memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("needs a second file system")
+    with tempfile.TemporaryDirectory(dir=shared_memory) as other:
+        artifact.download(other, hard_links=True)
+        brought = Path(other) / "a.txt"
+
+        assert brought.read_bytes() == (folder / "a.txt").read_bytes()
+        assert brought.stat().st_nlink == 1
+        assert brought.stat().st_mode & 0o200
 
 
 def test_torn_events_cost_themselves_alone(run, store):
